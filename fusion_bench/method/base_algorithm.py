@@ -1,0 +1,31 @@
+"""The base of every method: ``run(modelpool)`` returns a merged model."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fusion_bench.utils.configurable import Configurable
+
+if TYPE_CHECKING:
+    from fusion_bench.runtime import Runtime
+
+
+@dataclass(kw_only=True)
+class BaseAlgorithm(Configurable):
+    """Turns a model pool into a merged model.
+
+    A subclass is a dataclass whose fields are its hyper-parameters, or a class with an ``__init__`` of its own that
+    lists ``{attribute: config key}`` in ``_config_mapping``.
+    """
+
+    @abstractmethod
+    def run(self, modelpool: Any, runtime: Runtime | None = None) -> Any:
+        """Merge the models of ``modelpool``: a pool, a dict of modules by name, or a list of modules."""
+
+    def on_run_start(self) -> None:
+        """Called before :meth:`run` does anything."""
+
+    def on_run_end(self) -> None:
+        """Called after :meth:`run`, also when it failed."""

@@ -1,0 +1,268 @@
+"""A pool of models by name: names are cheap, loading happens on demand, nothing handed out is shared."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from fusion_bench.functional.params import Params
+from fusion_bench.models.checks import check_compatible, check_finite
+from fusion_bench.models.layers import linear_weight_names
+from fusion_bench.utils.configurable import Configurable, build
+
+PRETRAINED = "_pretrained_"
+MERGED = "_merged_"
+SPECIAL_NAMES = (PRETRAINED, MERGED)
+
+
+class BaseModelPool(Configurable):
+    """Models by name, each a module or a ``_target_`` config that builds one.
+
+    Args:
+        models: names to modules or configs; a list gets the names ``"0"``, ``"1"``, …
+        train_datasets: training data by name, as configs or data sets.
+        val_datasets: validation data by name.
+        test_datasets: test data by name.
+
+    Raises:
+        TypeError: if ``models`` is neither a mapping nor a list.
+    """
+
+    _config_mapping: ClassVar[Mapping[str, str]] = {
+        "_models": "models",
+        "_train_datasets": "train_datasets",
+        "_val_datasets": "val_datasets",
+        "_test_datasets": "test_datasets",
+    }
+
+    def __init__(
+        self,
+        models: Mapping[str, Any] | Sequence[Any],
+        *,
+        train_datasets: Mapping[str, Any] | None = None,
+        val_datasets: Mapping[str, Any] | None = None,
+        test_datasets: Mapping[str, Any] | None = None,
+    ) -> None:
+        if isinstance(models, Sequence) and not isinstance(models, str):
+            models = {str(index): model for index, model in enumerate(models)}
+        if not isinstance(models, Mapping):
+            raise TypeError(f"models must be a mapping or a list, got {type(models).__name__}")
+        self._models: dict[str, Any] = {str(name): models[name] for name in models}
+        self._train_datasets = train_datasets
+        self._val_datasets = val_datasets
+        self._test_datasets = test_datasets
+
+    # ---- names
+
+    @property
+    def all_model_names(self) -> list[str]:
+        """Every name, special ones included, in the order given."""
+        return list(self._models)
+
+    @property
+    def model_names(self) -> list[str]:
+        """The names of the models to merge, in the order given."""
+        return [name for name in self._models if not self.is_special_model(name)]
+
+    @property
+    def has_pretrained(self) -> bool:
+        """Whether the pool has a pretrained model."""
+        return PRETRAINED in self._models
+
+    @property
+    def has_instance_models(self) -> bool:
+        """Whether some model is given as a live module."""
+        return any(isinstance(model, nn.Module) for model in self._models.values())
+
+    @property
+    def pretrained_or_first_name(self) -> str:
+        """``_pretrained_`` where the pool has one, else the name of the first model.
+
+        Raises:
+            ValueError: if the pool is empty.
+        """
+        if self.has_pretrained:
+            return PRETRAINED
+        if not self.model_names:
+            raise ValueError("the model pool is empty")
+        return self.model_names[0]
+
+    @staticmethod
+    def is_special_model(name: str) -> bool:
+        """Whether the name is reserved: ``_pretrained_`` or ``_merged_``."""
+        return name in SPECIAL_NAMES
+
+    def __len__(self) -> int:
+        return len(self.model_names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._models
+
+    def add_model(self, name: str, model: Any) -> None:
+        """Add a module, config or path under a new name.
+
+        Raises:
+            ValueError: if the name is taken.
+        """
+        if name in self._models:
+            raise ValueError(f"the pool already has a model {name!r}")
+        self._models[name] = model
+
+    def get_model_config(self, name: str) -> Any:
+        """What the pool was given for ``name``: a config, a path or a module.
+
+        Raises:
+            KeyError: if no model has that name.
+        """
+        if name not in self._models:
+            raise KeyError(self._no_such("model", name, self._models))
+        return self._models[name]
+
+    def get_model_path(self, name: str) -> str:
+        """Path or Hub id of a model.
+
+        Raises:
+            KeyError: if no model has that name.
+            ValueError: if the model was not given by path.
+        """
+        config = self.get_model_config(name)
+        if isinstance(config, str | Path):
+            return str(config)
+        if isinstance(config, Mapping):
+            for key in ("pretrained_model_name_or_path", "path"):
+                if isinstance(config.get(key), str):
+                    return str(config[key])
+        raise ValueError(f"model {name!r} was not given by path but as {type(config).__name__}")
+
+    # ---- modules
+
+    def load_model(self, name_or_config: Any) -> nn.Module:
+        """A fresh module, never one that was handed out before.
+
+        Args:
+            name_or_config: a name of this pool, or a config that builds a module.
+
+        Raises:
+            KeyError: if no model has that name.
+        """
+        source = self.get_model_config(name_or_config) if isinstance(name_or_config, str) else name_or_config
+        model = copy.deepcopy(source) if isinstance(source, nn.Module) else build(source)
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"{name_or_config!r} builds a {type(model).__name__}, not a torch module")
+        return model
+
+    def load_pretrained_model(self) -> nn.Module:
+        """The pretrained model; a KeyError if the pool has none."""
+        return self.load_model(PRETRAINED)
+
+    def load_pretrained_or_first_model(self) -> nn.Module:
+        """The pretrained model where there is one, else the first."""
+        return self.load_model(self.pretrained_or_first_name)
+
+    def models(self) -> Iterator[nn.Module]:
+        """The models to merge, loaded one at a time."""
+        return (self.load_model(name) for name in self.model_names)
+
+    def named_models(self) -> Iterator[tuple[str, nn.Module]]:
+        """Names and models to merge, loaded one at a time."""
+        return ((name, self.load_model(name)) for name in self.model_names)
+
+    def save_model(self, model: nn.Module, path: str | Path, **kwargs: Any) -> None:
+        """Write a model as safetensors, atomically; ``kwargs`` go to the writer.
+
+        A module with ``save_pretrained`` is written in the HF layout, any other as one ``model.safetensors``.
+        """
+        from fusion_bench.models.checkpoint import save_module
+
+        save_module(model, Path(path), **kwargs)
+
+    # ---- tensors, which is what methods work on
+
+    def load_params(self, name: str) -> Params:
+        """Parameters and persistent buffers of a model by name, to be read and never written to."""
+        source = self.get_model_config(name)
+        module = source if isinstance(source, nn.Module) else self.load_model(name)
+        return {key: tensor.detach() for key, tensor in module.state_dict().items()}
+
+    def build_model(self, params: Params) -> nn.Module:
+        """A module of this pool's architecture that holds copies of ``params``."""
+        model = self.load_pretrained_or_first_model()
+        model.load_state_dict({name: params[name] for name in params}, strict=True)
+        return model
+
+    def save_params(self, params: Params, path: str | Path) -> None:
+        """Write ``params`` as a model of this pool's architecture, atomically."""
+        self.save_model(self.build_model(params), path)
+
+    def linear_weight_names(self) -> tuple[str, ...]:
+        """Names, as in :meth:`load_params`, of the weights of ``nn.Linear`` modules."""
+        source = self.get_model_config(self.pretrained_or_first_name)
+        return linear_weight_names(source if isinstance(source, nn.Module) else self.load_pretrained_or_first_model())
+
+    def check(self, names: Sequence[str], *, needs_pretrained: bool = False) -> None:
+        """Check before merging that the models fit together and hold finite numbers.
+
+        Raises:
+            ValueError: naming the model, the tensor, what was found and what was expected.
+        """
+        if needs_pretrained and not self.has_pretrained:
+            raise ValueError(
+                f"this method needs the pretrained model under the name '{PRETRAINED}'; the pool has {self.all_model_names}"
+            )
+        checked = list(dict.fromkeys([self.pretrained_or_first_name, *names]))
+        reference = self.load_params(checked[0])
+        for name in checked:
+            params = self.load_params(name)
+            check_compatible(name, params, checked[0], reference)
+            check_finite(name, params)
+
+    def fingerprints(self, names: Sequence[str]) -> dict[str, str]:
+        """SHA-256 of what each of ``names``, and the pretrained model, holds."""
+        listed = ([PRETRAINED] if self.has_pretrained else []) + list(names)
+        return {name: self._fingerprint(name) for name in listed}
+
+    def _fingerprint(self, name: str) -> str:
+        digest = hashlib.sha256()
+        for key, tensor in self.load_params(name).items():
+            digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            flat = tensor.detach().cpu().contiguous().flatten()
+            digest.update(flat.view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+    # ---- data
+
+    def load_train_dataset(self, name: str) -> Any:
+        """The training data of ``name``, built if it was given as a config."""
+        return self._load_dataset("train", name, self._train_datasets)
+
+    def load_val_dataset(self, name: str) -> Any:
+        """The validation data of ``name``."""
+        return self._load_dataset("validation", name, self._val_datasets)
+
+    def load_test_dataset(self, name: str) -> Any:
+        """The test data of ``name``."""
+        return self._load_dataset("test", name, self._test_datasets)
+
+    def _load_dataset(self, split: str, name: str, datasets: Mapping[str, Any] | None) -> Any:
+        if name not in (datasets or {}):
+            raise KeyError(self._no_such(f"{split} data set", name, datasets or {}))
+        source = (datasets or {})[name]
+        return build(source) if isinstance(source, Mapping) and "_target_" in source else source
+
+    @staticmethod
+    def _no_such(kind: str, name: str, known: Mapping[str, Any]) -> str:
+        near = difflib.get_close_matches(name, list(known), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"no {kind} {name!r} in this pool; it has {list(known)}{hint}"
+
+
+def as_modelpool(models: BaseModelPool | Mapping[str, Any] | Sequence[Any]) -> BaseModelPool:
+    """``models`` itself if it is a pool, else a pool of the given dict or list of modules."""
+    return models if isinstance(models, BaseModelPool) else BaseModelPool(models)

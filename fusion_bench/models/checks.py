@@ -1,0 +1,48 @@
+"""Checks that models can be merged: same tensors, same shapes and dtypes, finite numbers."""
+
+from __future__ import annotations
+
+import torch
+
+from fusion_bench.functional.params import Params
+
+
+def check_compatible(name: str, params: Params, reference_name: str, reference: Params) -> None:
+    """Check that two models have the same tensors.
+
+    Raises:
+        ValueError: naming the model, the tensor, what it is and what was expected.
+    """
+    for key in reference:
+        if key not in params:
+            raise ValueError(f"model {name!r} lacks the tensor {key!r}, which {reference_name!r} has")
+    for key in params:
+        if key not in reference:
+            raise ValueError(f"model {name!r} has a tensor {key!r}, which {reference_name!r} lacks")
+    for key in reference:
+        ours, expected = params[key], reference[key]
+        if ours.shape != expected.shape:
+            raise ValueError(
+                f"model {name!r}: tensor {key!r} has shape {tuple(ours.shape)}, expected {tuple(expected.shape)} "
+                f"as in {reference_name!r}"
+            )
+        if ours.dtype != expected.dtype:
+            raise ValueError(
+                f"model {name!r}: tensor {key!r} has dtype {ours.dtype}, expected {expected.dtype} as in {reference_name!r}"
+            )
+
+
+def check_finite(name: str, params: Params) -> None:
+    """Check that no tensor holds NaN or Inf.
+
+    Raises:
+        ValueError: naming the model, the tensor and how many entries are not finite.
+    """
+    for key, tensor in params.items():
+        # A float64 sum of finite float32 entries cannot overflow, so one pass without a mask decides.
+        if tensor.is_floating_point() and not torch.isfinite(tensor.sum(dtype=torch.float64)):
+            bad = int((~torch.isfinite(tensor)).sum())
+            if bad:
+                raise ValueError(
+                    f"model {name!r}: tensor {key!r} has {bad} of {tensor.numel()} entries that are NaN or Inf"
+                )

@@ -1,0 +1,93 @@
+"""What surrounds a run: device, executor, callbacks, log directory, and the events a method emits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from fusion_bench.utils.executors import Executor, ThreadExecutor
+from fusion_bench.utils.timing import Profile
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from fusion_bench.functional.params import Params
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStart:
+    """What is known before the first model is merged."""
+
+    order: tuple[str, ...]
+    first_step: int = 0  # > 0 when an interrupted run is resumed
+    log_dir: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepEvent:
+    """The state of a continual run after one model has been merged."""
+
+    index: int  # 0 for the first model
+    name: str
+    order: tuple[str, ...]
+    params: Params  # the merged parameters, computed when asked for
+    metrics: Mapping[str, float]  # norms and λ_t by their logged names
+    split_ranks: Mapping[str, int]  # protected directions per weight; empty for methods without any
+    build_model: Callable[[Params], nn.Module]
+    save_params: Callable[[Params, Path], None]
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Names of the models merged so far, in the order of their arrival."""
+        return self.order[: self.index + 1]
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no model follows."""
+        return self.index == len(self.order) - 1
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The merged model, built on first use and shared by everyone who looks at this event."""
+        return self.build_model(self.params)
+
+
+class Callback:
+    """Watches a run. Every hook does nothing unless overridden."""
+
+    def on_run_start(self, start: RunStart) -> None:
+        """Called once, before the first model is merged."""
+
+    def on_progress(self, done: int, total: int) -> None:
+        """Called while a step is computed, after each of its ``total`` tensors."""
+
+    def on_step(self, event: StepEvent) -> None:
+        """Called after each merged model."""
+
+    def on_run_end(self) -> None:
+        """Called once at the end, also when the run failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """The surroundings of a run; the defaults are those of a plain Python call that leaves no files."""
+
+    device: torch.device = torch.device("cpu")
+    executor: Executor = field(default_factory=ThreadExecutor)
+    callbacks: Sequence[Callback] = ()
+    log_dir: Path | None = None
+    resume: bool = False
+    seed: int | None = None  # used by a method whose own ``seed`` is null
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext
+    profile: Profile = field(default_factory=Profile)
+
+    def notify(self, hook: str, *arguments: object) -> None:
+        """Call the hook of that name on every callback, in order."""
+        for callback in self.callbacks:
+            getattr(callback, hook)(*arguments)
