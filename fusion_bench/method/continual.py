@@ -132,8 +132,7 @@ class ContinualAlgorithm(BaseAlgorithm):
         self.on_run_start()
         try:
             for event in self.steps(modelpool, runtime):
-                with runtime.profile("callbacks"):
-                    runtime.notify("on_step", event)
+                runtime.notify("on_step", event)
                 merged = event.model if event.is_last else None
                 del event  # frees its model before the next step needs the memory
         finally:

@@ -1,0 +1,118 @@
+"""Score the merged model after each step and keep the accuracy matrix."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from fusion_bench.report import ContinualReport, EvalReport
+from fusion_bench.runtime import Callback, RunStart, StepEvent
+from fusion_bench.utils.files import read_json, write_json
+from fusion_bench.utils.timing import Profile
+
+log = logging.getLogger(__name__)
+
+
+class Scorer(Protocol):
+    """What this callback needs of a task pool."""
+
+    @property
+    def task_names(self) -> Sequence[str]:
+        """The tasks that can be scored."""
+        ...
+
+    def evaluate(self, model: Any, name: str | None = None, *, tasks: Sequence[str] | None = None) -> EvalReport:
+        """Scores of ``model`` on ``tasks``, or on all of them."""
+        ...
+
+
+def planned_tasks(plan: str, event: StepEvent, available: Sequence[str]) -> list[str]:
+    """The tasks that ``plan`` evaluates after a step, in order of arrival; those without a model come last.
+
+    Args:
+        plan: ``seen``, ``diagonal``, ``all`` or ``none``. Every plan scores all tasks after the last step.
+        event: the step.
+        available: the tasks that can be scored.
+    """
+    arriving = [name for name in event.order if name in available]
+    if event.is_last or plan == "all":
+        return arriving + [name for name in available if name not in arriving]
+    if plan == "none":
+        return []
+    wanted = event.seen if plan == "seen" else (event.name,)
+    return [name for name in arriving if name in wanted]
+
+
+@dataclass
+class EvaluateTasks(Callback):
+    """Evaluates the tasks of a plan after each step; writes ``report_{step}.json`` and ``continual_report.json``.
+
+    Args:
+        taskpool: scores models on named tasks.
+        plan: which tasks to score after each step, see :func:`planned_tasks`.
+        log_dir: where the reports go; None keeps them in memory.
+        individual: accuracy, in 0..1, that each fine-tuned model has on its own task, where known.
+        log_scalars: receives accuracies and metrics with the step.
+        profile: where the time is counted.
+    """
+
+    taskpool: Scorer
+    plan: str = "seen"
+    log_dir: Path | None = None
+    individual: Mapping[str, float] = field(default_factory=dict)
+    log_scalars: Callable[[Mapping[str, float], int], None] | None = None
+    profile: Profile = field(default_factory=Profile)
+    reports: dict[int, EvalReport] = field(default_factory=dict)
+    continual: ContinualReport | None = None
+    final: EvalReport | None = None
+
+    def on_run_start(self, start: RunStart) -> None:
+        """Check that tasks and models have names in common, and take over the reports of complete steps."""
+        tasks = self.taskpool.task_names
+        missing = [name for name in start.order if name not in tasks]
+        if tasks and len(missing) == len(start.order) and self.plan != "none":
+            raise ValueError(
+                f"no model has a task of its name: the models are {list(start.order)}, the tasks {list(tasks)}. "
+                "Set method.evaluate_on_every_step=false to score the final model only."
+            )
+        if tasks and missing and self.plan != "none":
+            log.warning("no task is named %s; these models are merged but not scored", ", ".join(missing))
+        for index in range(start.first_step):
+            path = self._report_path(index)
+            if path is not None and path.exists():
+                self.reports[index] = EvalReport.from_dict(read_json(path))
+
+    def on_step(self, event: StepEvent) -> None:
+        """Score the merged model of this step as planned."""
+        tasks = planned_tasks(self.plan, event, self.taskpool.task_names)
+        if tasks or event.is_last:
+            with self.profile("evaluating"):
+                report = self.taskpool.evaluate(event.model, name=f"merged_model_{event.index}", tasks=tasks)
+            self._keep(event, report)
+        if event.is_last:
+            self._conclude(event)
+
+    def _keep(self, event: StepEvent, report: EvalReport) -> None:
+        self.reports[event.index] = report
+        path = self._report_path(event.index)
+        if path is not None and self.plan != "none":
+            write_json(path, report.to_dict())
+        if self.log_scalars and report.average is not None:
+            scalars = {f"accuracy/{task}": score.accuracy for task, score in report.scores.items()}
+            self.log_scalars({**scalars, "accuracy/average": report.average.accuracy}, event.index)
+
+    def _conclude(self, event: StepEvent) -> None:
+        self.final = self.reports[event.index]
+        self.continual = ContinualReport.from_steps(
+            event.order, self.taskpool.task_names, self.reports, self.individual
+        )
+        if self.log_dir is not None:
+            write_json(self.log_dir / "continual_report.json", self.continual.to_dict())
+        if self.log_scalars:
+            self.log_scalars(self.continual.scalars(), event.index)
+
+    def _report_path(self, index: int) -> Path | None:
+        return None if self.log_dir is None else self.log_dir / f"report_{index}.json"
