@@ -1,0 +1,18 @@
+"""Programs, the only code that sees the whole configuration; imported on first use."""
+
+from typing import TYPE_CHECKING
+
+from fusion_bench.utils.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from fusion_bench.programs.fusion import FabricModelFusionProgram, merge_and_evaluate
+
+__all__ = ["FabricModelFusionProgram", "merge_and_evaluate"]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "FabricModelFusionProgram": "fusion_bench.programs.fusion",
+        "merge_and_evaluate": "fusion_bench.programs.fusion",
+    },
+)
