@@ -78,7 +78,7 @@ class Callback:
 class Runtime:
     """The surroundings of a run; the defaults are those of a plain Python call that leaves no files."""
 
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     executor: Executor = field(default_factory=ThreadExecutor)
     callbacks: Sequence[Callback] = ()
     log_dir: Path | None = None

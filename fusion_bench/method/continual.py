@@ -32,7 +32,9 @@ EVALUATION_PLANS = ("seen", "diagonal", "all", "none")
 class MapTensors(Protocol):
     """Applies a function to every named tensor; results by name, in the order of ``names``."""
 
-    def __call__(self, function: Callable[[str], T], names: Sequence[str]) -> dict[str, T]: ...
+    def __call__(self, function: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
+        """``{name: function(name)}``."""
+        ...
 
 
 @dataclass(frozen=True)

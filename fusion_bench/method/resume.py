@@ -106,6 +106,6 @@ def _require_same(before: Mapping[str, Any], now: Mapping[str, Any], log_dir: Pa
             key = next(key for key in [*old, *new] if old.get(key) != new.get(key))
             part, old, new = f"{part}.{key}", old.get(key), new.get(key)
         raise ValueError(
-            f"cannot resume the run in {log_dir}: its {part} was {old!r}, now it is {new!r}. Run with the same setting, "
-            "or choose another log directory."
+            f"cannot resume the run in {log_dir}: its {part} was {old!r}, now it is {new!r}. Run with the same "
+            "setting, or choose another log directory."
         )

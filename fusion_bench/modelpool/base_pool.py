@@ -214,7 +214,8 @@ class BaseModelPool(Configurable):
         """
         if needs_pretrained and not self.has_pretrained:
             raise ValueError(
-                f"this method needs the pretrained model under the name '{PRETRAINED}'; the pool has {self.all_model_names}"
+                f"this method needs the pretrained model under the name '{PRETRAINED}'; "
+                f"the pool has {self.all_model_names}"
             )
         checked = list(dict.fromkeys([self.pretrained_or_first_name, *names]))
         reference = self.load_params(checked[0])

@@ -28,7 +28,8 @@ def check_compatible(name: str, params: Params, reference_name: str, reference: 
             )
         if ours.dtype != expected.dtype:
             raise ValueError(
-                f"model {name!r}: tensor {key!r} has dtype {ours.dtype}, expected {expected.dtype} as in {reference_name!r}"
+                f"model {name!r}: tensor {key!r} has dtype {ours.dtype}, expected {expected.dtype} "
+                f"as in {reference_name!r}"
             )
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from fusion_bench.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from fusion_bench.programs.fusion import FabricModelFusionProgram, merge_and_evaluate
+    from fusion_bench.programs.fusion import FabricModelFusionProgram
+    from fusion_bench.programs.merge import merge_and_evaluate
 
 __all__ = ["FabricModelFusionProgram", "merge_and_evaluate"]
 
@@ -13,6 +14,6 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "FabricModelFusionProgram": "fusion_bench.programs.fusion",
-        "merge_and_evaluate": "fusion_bench.programs.fusion",
+        "merge_and_evaluate": "fusion_bench.programs.merge",
     },
 )

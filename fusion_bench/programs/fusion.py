@@ -1,0 +1,188 @@
+"""The program behind the command line: from the whole configuration to a merged model and its report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from fusion_bench.programs.log_dir import resolve_log_dir
+from fusion_bench.programs.run_files import REPORT_FILE, log_to_file, refuse_overwriting, write_config_files
+from fusion_bench.utils.config_tree import format_config_tree
+from fusion_bench.utils.configurable import build
+from fusion_bench.utils.files import read_json, write_json
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class FabricModelFusionProgram:
+    """Merges ``modelpool`` with ``method``, scores the result on ``taskpool`` and writes the files of the run.
+
+    The fields are the top-level keys of ``fabric_model_fusion.yaml``; nested ones are configurations, not objects.
+    """
+
+    method: Any
+    modelpool: Any
+    taskpool: Any = None
+    fabric: Any = None
+    path: Any = field(default_factory=dict)
+    seed: int | None = None
+    fast_dev_run: bool = False
+    dry_run: bool = False
+    resume: bool = False
+    print_config: bool = True
+    print_function_call: bool = True
+    merged_model_save_path: str | None = None
+    merged_model_save_kwargs: Mapping[str, Any] | None = None
+    report_save_path: str | bool | None = "{log_dir}/" + REPORT_FILE
+    individual_accuracy: Any = None
+
+    def __post_init__(self) -> None:
+        if self.report_save_path is True:
+            raise ValueError("report_save_path must be a path, or null or false for no report; got true")
+
+    def run(self) -> Any:
+        """Run the program and return the report; None for a dry run."""
+        config = self._config()
+        if self.print_config:
+            log.info("configuration\n%s", format_config_tree(config))
+        if self.dry_run:
+            log.info("dry run: the configuration is complete, nothing was loaded")
+            return None
+        log_dir = resolve_log_dir(config)
+        if not self.resume:
+            refuse_overwriting(log_dir)
+        with log_to_file(log_dir / "cli.log"):
+            write_config_files(log_dir, config, _hydra_overrides())
+            return self._merge(log_dir)
+
+    def _merge(self, log_dir: Path) -> Any:
+        from fusion_bench.programs.merge import merge_and_evaluate
+
+        if self.seed is not None:
+            from lightning import seed_everything
+
+            seed_everything(self.seed, verbose=False)
+        method = self._build("method", self.method)
+        modelpool = self._build("modelpool", self.modelpool)
+        taskpool = self._build("taskpool", self.taskpool)
+        individual = individual_accuracies(self.individual_accuracy)
+        fabric = self._build_fabric(log_dir)
+        if hasattr(taskpool, "setup"):
+            taskpool.setup(device=fabric.device, autocast=fabric.autocast, fast_dev_run=self.fast_dev_run or None)
+        result = merge_and_evaluate(
+            method,
+            modelpool,
+            taskpool,
+            log_dir=log_dir,
+            resume=self.resume,
+            seed=self.seed,
+            individual=individual,
+            loggers=fabric.loggers,
+            device=fabric.device,
+            autocast=fabric.autocast,
+            fabric=fabric,
+        )
+        self._save(result, modelpool, log_dir)
+        self._summarise(result, log_dir)
+        return result.report
+
+    def _build(self, key: str, config: Any) -> Any:
+        """Build one part of the configuration; None where it is not configured."""
+        if config is None:
+            return None
+        if self.print_function_call and isinstance(config, Mapping | DictConfig):
+            log.info("%s = %s", key, format_call(config))
+        return build(config)
+
+    def _build_fabric(self, log_dir: Path) -> Any:
+        """Lightning Fabric with its loggers; one plain CPU or GPU device where none is configured."""
+        from lightning import Fabric
+
+        config = OmegaConf.create(self.fabric or {"_target_": "lightning.Fabric", "devices": 1})
+        settings = {key: value for key, value in config.items() if key not in ("_target_", "loggers")}
+        loggers = config.get("loggers")
+        if loggers is not None and loggers.get("_target_"):
+            loggers = [build(loggers)]
+        fabric = Fabric(loggers=loggers or [], **settings)
+        fabric.launch()
+        return fabric
+
+    def _save(self, result: Any, modelpool: Any, log_dir: Path) -> None:
+        """Write the merged model and the report where the configuration asks for them."""
+        if self.merged_model_save_path:
+            path = _fill(self.merged_model_save_path, log_dir)
+            with result.profile("saving"):
+                modelpool.save_model(result.model, path, **(self.merged_model_save_kwargs or {}))
+            log.info("saved the merged model to %s", path)
+        if self.report_save_path and result.report is not None:
+            report = result.report
+            entries = report.to_dict() if hasattr(report, "to_dict") else dict(report)
+            write_json(_fill(str(self.report_save_path), log_dir), entries)
+
+    def _summarise(self, result: Any, log_dir: Path) -> None:
+        """Log the table of results, where the time went and where the files are."""
+        from fusion_bench.report import EvalReport
+        from fusion_bench.reporting.tables import continual_table, eval_table
+
+        if result.continual is not None and result.continual.tasks:
+            log.info("accuracy in %%, a row after each step\n\n%s\n", continual_table(result.continual))
+        elif isinstance(result.report, EvalReport):
+            log.info("accuracy in %%\n\n%s\n", eval_table(result.report))
+        log.info("time by phase\n\n%s\n", result.profile.summary())
+        log.info("files of this run: %s", log_dir)
+
+    def _config(self) -> DictConfig:
+        """The whole configuration as one tree."""
+        return OmegaConf.create({"_target_": _target(type(self)), **vars(self)})
+
+
+def individual_accuracies(source: Any) -> dict[str, float]:
+    """Individual accuracies by task from a mapping, or from a JSON file that holds a mapping or a report.
+
+    Raises:
+        ValueError: if an entry is neither a number in 0..1 nor the scores of a task.
+    """
+    if source is None:
+        return {}
+    entries = read_json(source) if isinstance(source, str) else source
+    accuracies = {}
+    for task, value in entries.items():
+        if task in ("model_info", "average"):
+            continue
+        accuracy = value.get("accuracy") if isinstance(value, Mapping | DictConfig) else value
+        if not isinstance(accuracy, int | float) or not 0 <= accuracy <= 1:
+            raise ValueError(f"individual_accuracy of {task!r} must be a number in 0..1, got {value!r}")
+        accuracies[task] = float(accuracy)
+    return accuracies
+
+
+def format_call(config: Any) -> str:
+    """The Python call that a ``_target_`` configuration stands for, long arguments shortened."""
+    arguments = ", ".join(f"{key}={_shorten(value)}" for key, value in config.items() if key != "_target_")
+    return f"{config.get('_target_', 'dict')}({arguments})"
+
+
+def _shorten(value: Any) -> str:
+    plain = OmegaConf.to_container(value) if isinstance(value, DictConfig | ListConfig) else value
+    text = repr(plain)
+    return text if len(text) <= 200 else f"{text[:197]}…"
+
+
+def _fill(template: str, log_dir: Path) -> Path:
+    return Path(template.replace("{log_dir}", str(log_dir)))
+
+
+def _target(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _hydra_overrides() -> list[str]:
+    from hydra.core.hydra_config import HydraConfig
+
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []

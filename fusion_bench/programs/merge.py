@@ -1,0 +1,87 @@
+"""Merge a pool, score the result, write the files of the run: the core of the program, also for plain Python."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fusion_bench.callbacks.evaluate import EvaluateTasks
+from fusion_bench.callbacks.standard import standard_callbacks
+from fusion_bench.compat import run_algorithm
+from fusion_bench.method.continual import ContinualAlgorithm
+from fusion_bench.modelpool.base_pool import as_modelpool
+from fusion_bench.report import ContinualReport, EvalReport
+from fusion_bench.runtime import Callback, Runtime
+from fusion_bench.utils.timing import Profile
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run gives: the merged model, its scores, the accuracy matrix of a continual method, and the times."""
+
+    model: Any
+    report: EvalReport | Mapping[str, Any] | None  # a mapping from task pools that are not ours
+    continual: ContinualReport | None
+    profile: Profile
+
+
+def merge_and_evaluate(
+    algorithm: Any,
+    modelpool: Any,
+    taskpool: Any = None,
+    *,
+    log_dir: str | Path | None = None,
+    resume: bool = False,
+    seed: int | None = None,
+    individual: Mapping[str, float] | None = None,
+    loggers: Sequence[Any] = (),
+    device: torch.device | str = "cpu",
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+    fabric: Any = None,
+) -> RunResult:
+    """Merge the models of a pool and score the result.
+
+    Args:
+        algorithm: a method of this project, or any object with ``run(modelpool)``.
+        modelpool: a pool, a dict of modules by name, or a list of modules.
+        taskpool: scores the merged model; None scores nothing.
+        log_dir: directory for checkpoints, reports and what ``resume`` needs; None writes no file.
+        resume: go on with the interrupted run in ``log_dir``.
+        seed: seed of the order of methods whose own seed is null.
+        individual: accuracy, in 0..1, of each fine-tuned model on its own task, for normalised accuracy.
+        loggers: Lightning loggers that receive the scalars.
+        device: where tensors are merged.
+        autocast: makes the context in which models are evaluated, for example ``fabric.autocast``.
+        fabric: handed to algorithms that ask for one.
+    """
+    profile = Profile()
+    directory = Path(log_dir) if log_dir is not None else None
+    callbacks: list[Callback] = []
+    if isinstance(algorithm, ContinualAlgorithm):
+        callbacks = standard_callbacks(
+            algorithm, taskpool=taskpool, log_dir=directory, loggers=loggers, individual=individual, profile=profile
+        )
+    runtime = Runtime(
+        device=torch.device(device),
+        callbacks=callbacks,
+        log_dir=directory,
+        resume=resume,
+        seed=seed,
+        autocast=autocast,
+        profile=profile,
+    )
+    model = run_algorithm(algorithm, as_modelpool(modelpool), runtime, fabric=fabric, taskpool=taskpool)
+    evaluation = next((callback for callback in callbacks if isinstance(callback, EvaluateTasks)), None)
+    report: Any = evaluation.final if evaluation else None
+    if report is None and taskpool is not None:
+        with profile("evaluating"):
+            report = taskpool.evaluate(model)
+    return RunResult(model, report, evaluation.continual if evaluation else None, profile)
