@@ -178,7 +178,7 @@ class ContinualAlgorithm(BaseAlgorithm):
             with runtime.profile("loading"):
                 incoming = on_device(pool.load_params(order[index]), runtime.device)
             with runtime.profile("merging"):
-                state = self.merge_step(state, incoming, base, _mapper(runtime))
+                state = self.merge_step(state, incoming, base, tensor_mapper(runtime))
             log.info("merged %s (step %d of %d)", order[index], index + 1, len(order))
             yield event(index, state)
             if resume and self.save_on_every_step:
@@ -256,7 +256,9 @@ def load_base(pool: BaseModelPool, order: Sequence[str], runtime: Runtime) -> Ba
     return Base(params, frozenset(pool.linear_weight_names()), is_pretrained=pool.has_pretrained)
 
 
-def _mapper(runtime: Runtime) -> MapTensors:
+def tensor_mapper(runtime: Runtime) -> MapTensors:
+    """The executor of ``runtime`` as a method sees it; progress goes to the callbacks."""
+
     def map_tensors(function: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
         return runtime.executor.map(
             function, names, tick=lambda done, total: runtime.notify("on_progress", done, total)
