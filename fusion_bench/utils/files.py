@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -21,8 +22,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{_PARTIAL}{path.name}.{os.getpid()}")
     try:
-        yield partial
-        _sync(partial)
+        with _naming_a_full_disk(path):
+            yield partial
+            _sync(partial)
         os.replace(partial, path)
         _sync(path.parent)
     finally:
@@ -36,9 +38,10 @@ def atomic_directory(path: Path | str) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{path.name}.", dir=path.parent))
     try:
-        yield partial
-        for file in sorted(partial.rglob("*")):
-            _sync(file)
+        with _naming_a_full_disk(path):
+            yield partial
+            for file in sorted(partial.rglob("*")):
+                _sync(file)
         partial.chmod(0o755)
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}old.", dir=path.parent))
@@ -79,6 +82,22 @@ def read_json(path: Path | str) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
+
+
+@contextmanager
+def _naming_a_full_disk(path: Path) -> Iterator[None]:
+    """Say which file found the disk full; writers of other libraries report it in words of their own."""
+    try:
+        yield
+    except Exception as error:
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
+        if not full:
+            raise
+        raise OSError(
+            errno.ENOSPC,
+            f"the disk is full while writing {path}. What was written before is kept; free some space and run again "
+            "(resume=true goes on after the last complete step)",
+        ) from error
 
 
 def _sync(path: Path) -> None:
