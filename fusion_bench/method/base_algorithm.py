@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +14,8 @@ if TYPE_CHECKING:
     from fusion_bench.runtime import Runtime
 
 
-@dataclass(kw_only=True)
-class BaseAlgorithm(Configurable):
+@dataclass(kw_only=True, eq=False, repr=False)  # generated from no fields, both would ignore an ``__init__`` of its own
+class BaseAlgorithm(Configurable, ABC):
     """Turns a model pool into a merged model.
 
     A subclass is a dataclass whose fields are its hyper-parameters, or a class with an ``__init__`` of its own that
@@ -29,3 +31,20 @@ class BaseAlgorithm(Configurable):
 
     def on_run_end(self) -> None:
         """Called after :meth:`run`, also when it failed."""
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Call :meth:`on_run_start`, and :meth:`on_run_end` however the block ends; do nothing inside another block.
+
+        Whoever starts a run enters it: a ``run`` of ours for plain Python, the program for a ``run`` that does not.
+        """
+        if vars(self).get("_is_running", False):
+            yield
+            return
+        self._is_running = True
+        try:
+            self.on_run_start()
+            yield
+        finally:
+            self._is_running = False
+            self.on_run_end()

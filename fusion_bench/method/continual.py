@@ -131,15 +131,14 @@ class ContinualAlgorithm(BaseAlgorithm):
         """Merge all models of the pool in order and return the final model; the pool is not changed."""
         runtime = runtime or Runtime()
         merged: nn.Module | None = None
-        self.on_run_start()
-        try:
-            for event in self.steps(modelpool, runtime):
-                runtime.notify("on_step", event)
-                merged = event.model if event.is_last else None
-                del event  # frees its model before the next step needs the memory
-        finally:
-            runtime.notify("on_run_end")
-            self.on_run_end()
+        with self.running():
+            try:
+                for event in self.steps(modelpool, runtime):
+                    runtime.notify("on_step", event)
+                    merged = event.model if event.is_last else None
+                    del event  # frees its model before the next step needs the memory
+            finally:
+                runtime.notify("on_run_end")
         if merged is None:
             raise AssertionError("a run always reaches its last step")
         return merged
@@ -210,7 +209,7 @@ class ContinualAlgorithm(BaseAlgorithm):
         if runtime.log_dir is None:
             return None
         skipped = ("shuffle_order", "order", "seed")  # the order itself is compared
-        settings = {key: value for key, value in self.config.items() if key not in skipped}
+        settings = {key: value for key, value in self.config_dict().items() if key not in skipped}
         with runtime.profile("fingerprints"):
             fingerprints = pool.fingerprints(order)
         return ResumeFile.open(

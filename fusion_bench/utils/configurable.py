@@ -7,6 +7,7 @@ import importlib
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 if TYPE_CHECKING:
@@ -23,21 +24,26 @@ class Configurable:
     """
 
     _config_mapping: ClassVar[Mapping[str, str]] = {}
+    # Written by auto_register_config: the argument, and what its attribute was once the constructor had run.
+    _recorded: Mapping[str, tuple[Any, Any]] = MappingProxyType({})
 
     @property
     def config(self) -> DictConfig:
         """The configuration that rebuilds this object: ``_target_`` and every argument.
 
         Raises:
-            TypeError: if an argument is a live object (a module, a data set) that YAML cannot hold.
+            TypeError: if an argument is not known any more, or is a live object (a module, a data set) that YAML cannot
+                hold.
         """
         from omegaconf import OmegaConf
 
+        return OmegaConf.create(self.config_dict())
+
+    def config_dict(self) -> dict[str, Any]:
+        """:attr:`config` as dicts, lists, strings and numbers; raises what it raises."""
         cls = type(self)
-        entries = {"_target_": f"{cls.__module__}.{cls.__qualname__}"}
-        for attribute, key in self._configured_attributes().items():
-            entries[key] = _plain(getattr(self, attribute), f"{cls.__name__}.{key}")
-        return OmegaConf.create(entries)
+        arguments = {key: _plain(value, f"{cls.__name__}.{key}") for key, value in self._arguments().items()}
+        return {"_target_": f"{cls.__module__}.{cls.__qualname__}", **arguments}
 
     def to_yaml(self, path: str | Path) -> None:
         """Write :attr:`config` as YAML, atomically."""
@@ -61,11 +67,31 @@ class Configurable:
             raise TypeError(f"{path} describes a {type(built).__name__}, not a {cls.__name__}")
         return built
 
-    def _configured_attributes(self) -> dict[str, str]:
-        names: dict[str, str] = {}
+    def _arguments(self) -> dict[str, Any]:
+        """What the constructor has to be given to rebuild this object, in the order of its signature.
+
+        Raises:
+            TypeError: if the constructor has a parameter of which the object does not know the value.
+        """
+        known = {key: self._recorded_argument(key) for key in self._recorded}
         if dataclasses.is_dataclass(self):
-            names = {field.name: field.name for field in dataclasses.fields(self) if field.init}
-        return names | dict(self._config_mapping)
+            known |= {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
+        known |= {key: getattr(self, attribute) for attribute, key in self._config_mapping.items()}
+        named, takes_any = parameter_names(type(self))
+        lost = [key for key in named if key not in known]
+        if lost:
+            raise TypeError(
+                f"{type(self).__name__} has no configuration: its argument {lost[0]!r} is not recorded. List it in "
+                "_config_mapping, or decorate the class with fusion_bench.auto_register_config"
+            )
+        further = [key for key in known if key not in named] if takes_any else []
+        return {key: known[key] for key in [*named, *further]}
+
+    def _recorded_argument(self, key: str) -> Any:
+        """The argument as it was given, or what its attribute was set to since."""
+        given, settled = self._recorded[key]
+        now = vars(self).get(key)
+        return given if now is settled else now
 
 
 def build(config: Any, **extra: Any) -> Any:
@@ -92,6 +118,14 @@ def locate(target: str) -> Any:
         return getattr(importlib.import_module(module_name), name)
     except AttributeError as error:
         raise ImportError(f"module {module_name!r} has no {name!r}") from error
+
+
+def parameter_names(cls: type) -> tuple[list[str], bool]:
+    """Names of the constructor's parameters that have one, and whether it takes any other keyword."""
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]  # not called
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    named = [parameter.name for parameter in parameters if parameter.kind not in variadic]
+    return named, any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
 
 
 def _plain(value: Any, where: str) -> Any:
