@@ -1,0 +1,71 @@
+"""Where the files of a model are: a local directory as it is, or the local copy of a Hub repository."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from fusion_bench.models.checkpoint import LEGACY, LEGACY_INDEX, SAFETENSORS, SAFETENSORS_INDEX
+
+CONFIG_FILES = ("config.json",)
+SAFETENSORS_FILES = (SAFETENSORS, SAFETENSORS_INDEX, "model-*.safetensors")
+LEGACY_FILES = (LEGACY, LEGACY_INDEX, "pytorch_model-*.bin")
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
+TOKENIZER_FILES = ("tokenizer*.json", "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json")
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+
+
+def model_directory(source: str | Path, owner: str, *, cache_dir: str | Path | None = None) -> Path:
+    """The directory with ``config.json`` and the weights of a model; safetensors are preferred.
+
+    Args:
+        source: a local directory, for which no network is touched, or a Hub id.
+        owner: whose source it is, as the start of an error message: ``"model 'mnist'"``.
+        cache_dir: where downloads are kept; None is the Hub client's own cache.
+
+    Raises:
+        FileNotFoundError: naming the source, where it was looked for and what to do.
+    """
+    directory = local_directory(source)
+    if directory is not None:
+        return directory
+    snapshot = fetch(source, owner, (*CONFIG_FILES, *SAFETENSORS_FILES), cache_dir=cache_dir)
+    if not any((snapshot / name).exists() for name in (SAFETENSORS, SAFETENSORS_INDEX)):
+        snapshot = fetch(source, owner, (*CONFIG_FILES, *LEGACY_FILES), cache_dir=cache_dir)
+    return snapshot
+
+
+def fetch(source: str | Path, owner: str, patterns: Sequence[str], *, cache_dir: str | Path | None = None) -> Path:
+    """The directory with the files of ``source`` that match ``patterns``, downloaded if it is a Hub id.
+
+    Environment variables of the Hub client, such as ``HF_HUB_OFFLINE``, are respected.
+
+    Raises:
+        FileNotFoundError: naming the source, where it was looked for and what to do.
+    """
+    directory = local_directory(source)
+    if directory is not None:
+        return directory
+    if not _HUB_ID.fullmatch(str(source)):
+        raise FileNotFoundError(f"{owner}: there is no directory {source}")
+    from huggingface_hub import constants, snapshot_download
+
+    cache = Path(cache_dir) if cache_dir is not None else Path(constants.HF_HUB_CACHE)
+    try:
+        return Path(snapshot_download(str(source), allow_patterns=list(patterns), cache_dir=cache))
+    except (OSError, ValueError) as error:
+        offline = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else f"the Hub answered {type(error).__name__}"
+        raise FileNotFoundError(
+            f"{owner}: {str(source)!r} is no local directory (from {os.getcwd()}), is not in the cache {cache}, and "
+            f"could not be downloaded ({offline}). Give the path of a local model directory, or connect to the network "
+            f"once and check the name; a private or gated model needs 'hf auth login'"
+        ) from error
+
+
+def local_directory(source: str | Path) -> Path | None:
+    """``source`` as a directory if it is one on this machine, else None."""
+    path = Path(source).expanduser()
+    return path if path.is_dir() else None
