@@ -28,10 +28,6 @@ class Dummy(BaseAlgorithm):
         """
         runtime = runtime or Runtime()
         pool = as_modelpool(modelpool)
-        self.on_run_start()
-        try:
-            with runtime.profile("loading"):
-                pool.check([])
-                return pool.load_pretrained_or_first_model()
-        finally:
-            self.on_run_end()
+        with self.running(), runtime.profile("loading"):
+            pool.check([])
+            return pool.load_pretrained_or_first_model()

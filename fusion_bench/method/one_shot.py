@@ -47,12 +47,11 @@ class OneShotAlgorithm(BaseAlgorithm):
             ValueError: if the pool is empty, lacks a pretrained model that is needed, or its models do not fit.
         """
         runtime = runtime or Runtime()
-        self.on_run_start()
-        try:
-            return self._run(as_modelpool(modelpool), runtime)
-        finally:
-            runtime.notify("on_run_end")
-            self.on_run_end()
+        with self.running():
+            try:
+                return self._run(as_modelpool(modelpool), runtime)
+            finally:
+                runtime.notify("on_run_end")
 
     def _run(self, pool: BaseModelPool, runtime: Runtime) -> nn.Module:
         names = pool.model_names

@@ -11,6 +11,8 @@ from fusion_bench import BaseAlgorithm, BaseModelFusionAlgorithm, BaseModelPool
 from fusion_bench.compat import run_algorithm
 from fusion_bench.functional.params import task_vector
 from fusion_bench.method.continual import ContinualAlgorithm, MergeState
+from fusion_bench.method.dummy import Dummy
+from fusion_bench.method.simple_average import SimpleAverage
 from fusion_bench.mixins import LightningFabricMixin, SimpleProfilerMixin
 from fusion_bench.runtime import Runtime
 
@@ -91,6 +93,16 @@ def test_hooks_of_a_continual_method_are_called_once(cls):
     assert method.calls == ("start", "end")
     torch.testing.assert_close(merged[0].weight, make_models()["d"][0].weight)
     method.run(make_models())
+    assert method.calls == ("start", "end", "start", "end")
+
+
+@pytest.mark.parametrize("cls", [SimpleAverage, Dummy])
+def test_hooks_of_our_other_methods_are_called_once(cls):
+    method = type("Counted", (Watched, cls), {})()
+    run_algorithm(method, make_models(), Runtime())
+    assert method.calls == ("start", "end")
+    with pytest.raises(ValueError, match="pool"):
+        method.run({})
     assert method.calls == ("start", "end", "start", "end")
 
 
