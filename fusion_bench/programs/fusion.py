@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fusion_bench.programs.log_dir import resolve_log_dir
+from fusion_bench.programs.loggers import build_loggers
 from fusion_bench.programs.run_files import REPORT_FILE, log_to_file, refuse_overwriting, write_config_files
 from fusion_bench.utils.config_tree import format_config_tree
 from fusion_bench.utils.configurable import build
@@ -105,11 +106,8 @@ class FabricModelFusionProgram:
         from lightning import Fabric
 
         config = OmegaConf.create(self.fabric or {"_target_": "lightning.Fabric", "devices": 1})
-        settings = {key: value for key, value in config.items() if key not in ("_target_", "loggers")}
-        loggers = config.get("loggers")
-        if loggers is not None and loggers.get("_target_"):
-            loggers = [build(loggers)]
-        fabric = Fabric(loggers=loggers or [], **settings)
+        settings = {str(key): value for key, value in config.items() if key not in ("_target_", "loggers")}
+        fabric = Fabric(loggers=build_loggers(config.get("loggers"), log_dir), **settings)
         fabric.launch()
         return fabric
 
