@@ -1,0 +1,108 @@
+"""A classification task as a user describes it: data, class names and prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fusion_bench.dataset.images import LabelledImages
+from fusion_bench.dataset.loading import load_image_classification
+from fusion_bench.dataset.registry import ClassNames, class_names
+from fusion_bench.utils.configurable import Configurable, build
+
+DEFAULT_TEMPLATES = ("a photo of a {}.",)
+
+
+@dataclass(kw_only=True)
+class ClassificationTask(Configurable):
+    """Images with labels, and what their classes are called.
+
+    In the ``test_datasets`` of a task pool, a task is any of::
+
+        mnist: ylecun/mnist                                 # Hub id or directory; a task whose class names are known
+        mnist: {path: ylecun/mnist, split: test}            # arguments of load_image_classification
+        birds:                                              # a data set of your own
+          dataset: {path: data/birds, split: validation}    # or a Hub id, a directory, a _target_ config
+          classnames: [sparrow, robin]                      # or the name of a task whose class names are known
+          templates: ["a photo of a {}, a bird."]
+        birds: {_target_: my_package.load_birds}            # builds a data set, or a ClassificationTask
+
+    Args:
+        dataset: Hub id, directory, arguments of :func:`load_image_classification`, ``_target_`` config, or rows that
+            are ``(image, label)`` pairs or have columns of images and labels.
+        classnames: the classes in the order of the labels; the name of a known task for its classes; None for those
+            known for the name the task has in the pool.
+        templates: prompts with one ``{}`` for the class name; None for those that belong to the known class names,
+            else ``"a photo of a {}."``.
+    """
+
+    dataset: Any
+    classnames: Sequence[str] | str | None = None
+    templates: Sequence[str] | None = None
+
+    def resolve_names(self, task: str) -> ClassNames:
+        """Class names and templates of this task under the name ``task``.
+
+        Raises:
+            KeyError: if they are not given and not known.
+            TypeError: if a class name or template is not a string.
+        """
+        if self.classnames is None or isinstance(self.classnames, str):
+            known = class_names(self.classnames or task)
+            names, templates = known.classnames, known.templates
+        else:
+            names, templates = tuple(self.classnames), DEFAULT_TEMPLATES
+        if self.templates is not None:
+            if isinstance(self.templates, str):
+                raise TypeError(
+                    f"task {task!r}: templates must be a list of prompts, got the string {self.templates!r}"
+                )
+            templates = tuple(self.templates)
+        for text in (*names, *templates):
+            if not isinstance(text, str):
+                raise TypeError(
+                    f"task {task!r}: class names and templates must be strings, got {text!r}; quote it in YAML"
+                )
+        return ClassNames(names, templates)
+
+    def load(self, task: str, *, cache_dir: str | Path | None = None) -> LabelledImages:
+        """The images, with labels counted in the class names.
+
+        Raises:
+            FileNotFoundError: if there is no such data set.
+            KeyError: if the class names are unknown or a column is missing.
+        """
+        data = self.dataset
+        if isinstance(data, str | Path):
+            data = {"path": data}
+        if isinstance(data, Mapping) and "_target_" in data:
+            data = build(data)
+        elif isinstance(data, Mapping) and "path" in data:
+            data = load_image_classification(**{"cache_dir": cache_dir, **data})
+        images = LabelledImages.of(data, origin=f"the data set of task {task!r}")
+        return images.with_classnames(self.resolve_names(task).classnames)
+
+
+def as_task(name: str, entry: Any) -> ClassificationTask:
+    """The task that an entry of ``test_datasets`` describes; nothing is loaded unless it is a ``_target_`` config.
+
+    Raises:
+        TypeError: if a plain mapping has a key that is not known.
+    """
+    if isinstance(entry, Mapping) and "_target_" in entry:
+        entry = build(entry)
+    if isinstance(entry, ClassificationTask):
+        return entry
+    if isinstance(entry, Mapping):
+        allowed = ("dataset", "classnames", "templates") if "dataset" in entry else _LOADING_KEYS
+        for key in entry:
+            if key not in allowed:
+                raise TypeError(f"task {name!r} has an unknown key {key!r}; allowed are {', '.join(allowed)}")
+        if "dataset" in entry:
+            return ClassificationTask(**{str(key): value for key, value in entry.items()})
+    return ClassificationTask(dataset=entry)
+
+
+_LOADING_KEYS = ("path", "split", "name", "image_column", "label_column", "data_dir", "cache_dir")

@@ -1,0 +1,262 @@
+"""Zero-shot image classification tasks for CLIP vision towers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from fusion_bench.dataset.pixels import EncodedImages, PixelBatches, PixelTransform, check_loader_options
+from fusion_bench.dataset.registry import ClassNames
+from fusion_bench.dataset.task import as_task
+from fusion_bench.models.clip_classifier import classify, image_features
+from fusion_bench.models.clip_loading import load_clip_model, load_image_processor, load_tokenizer
+from fusion_bench.report import TaskScore
+from fusion_bench.taskpool.base_pool import BaseTaskPool, device_of
+from fusion_bench.taskpool.heads import TextSide, ZeroShotHeads
+from fusion_bench.taskpool.layer_features import LayerFeatures
+from fusion_bench.utils.configurable import build
+
+KEPT_PIXEL_BYTES = 4 << 30
+_SAME_BACKBONE = ("hidden_size", "patch_size", "image_size")
+
+
+@dataclass(frozen=True)
+class PreparedTask:
+    """What stays the same however often a task is scored."""
+
+    names: ClassNames
+    batches: PixelBatches
+
+
+class CLIPVisionModelTaskPool(BaseTaskPool):
+    """Scores vision towers on zero-shot classification with the heads of a pretrained CLIP model.
+
+    Data sets, preprocessed images and heads are set up when a task is first scored and kept. Takes a
+    ``CLIPVisionModel``, a ``CLIPVisionModelWithProjection`` or ``CLIPModel`` (whose vision tower is scored), or any
+    module that is called with ``pixel_values`` and gives ``pooler_output``.
+
+    Args:
+        test_datasets: name to task, see :class:`fusion_bench.dataset.task.ClassificationTask`.
+        processor: Hub id, directory, ``_target_`` config or live CLIP processor (image processor and tokenizer); None
+            takes those of ``base_model``, else of ``clip_model``.
+        clip_model: the pretrained CLIP model: Hub id, directory, ``_target_`` config or live ``CLIPModel``, which is
+            not changed; None takes ``base_model``.
+        base_model: Hub id or directory for whatever of the two is not given.
+        tasks: names of the tasks to use, in that order; None uses all.
+        data_processor: preprocesses images instead of ``processor``: an HF image processor, a function from an RGB
+            image to a tensor, or a ``_target_`` config of one.
+        dataloader_kwargs: arguments of ``torch.utils.data.DataLoader``, such as ``batch_size`` (128) and
+            ``num_workers`` (0).
+        layer_wise_feature_save_path: directory for the outputs of every encoder layer,
+            ``<path>/<task>/layer_<i>.safetensors``; None saves none.
+        layer_wise_feature_first_token_only: save the class token of each image, not all tokens.
+        layer_wise_feature_max_num: save this many images a task; None saves all.
+        fast_dev_run: one batch a task; None leaves it to the program.
+        move_to_device: score on the program's device; otherwise where the model is.
+        cache_dir: where downloads are kept; None is the libraries' own caches.
+
+    Raises:
+        KeyError: if ``tasks`` names an unknown task, or the class names of a task are neither given nor known.
+        ValueError: if there is nothing to take the CLIP model, the tokenizer or the image processor from.
+    """
+
+    _config_mapping: ClassVar[Mapping[str, str]] = {
+        "_test_datasets": "test_datasets",
+        "_processor": "processor",
+        "_clip_model": "clip_model",
+        "_base_model": "base_model",
+        "_tasks": "tasks",
+        "_data_processor": "data_processor",
+        "_dataloader_kwargs": "dataloader_kwargs",
+        "_layer_wise_feature_save_path": "layer_wise_feature_save_path",
+        "_layer_wise_feature_first_token_only": "layer_wise_feature_first_token_only",
+        "_layer_wise_feature_max_num": "layer_wise_feature_max_num",
+        "_fast_dev_run": "fast_dev_run",
+        "_move_to_device": "move_to_device",
+        "_cache_dir": "cache_dir",
+    }
+
+    def __init__(
+        self,
+        test_datasets: Mapping[str, Any],
+        *,
+        processor: Any = None,
+        clip_model: Any = None,
+        base_model: str | Path | None = None,
+        tasks: Any = None,
+        data_processor: Any = None,
+        dataloader_kwargs: Mapping[str, Any] | None = None,
+        layer_wise_feature_save_path: str | Path | None = None,
+        layer_wise_feature_first_token_only: bool = True,
+        layer_wise_feature_max_num: int | None = None,
+        fast_dev_run: bool | None = None,
+        move_to_device: bool = True,
+        cache_dir: str | Path | None = None,
+    ) -> None:
+        self._test_datasets = test_datasets
+        self._processor = processor
+        self._clip_model = clip_model
+        self._base_model = base_model
+        self._tasks = tasks
+        self._data_processor = data_processor
+        self._dataloader_kwargs = dataloader_kwargs
+        self._layer_wise_feature_save_path = layer_wise_feature_save_path
+        self._layer_wise_feature_first_token_only = layer_wise_feature_first_token_only
+        self._layer_wise_feature_max_num = layer_wise_feature_max_num
+        self._fast_dev_run = fast_dev_run
+        self._move_to_device = move_to_device
+        self._cache_dir = cache_dir
+        self._prepared: dict[tuple[str, bool], PreparedTask] = {}
+        self._heads: ZeroShotHeads | None = None
+        self._transform: PixelTransform | None = None
+        self._check_arguments()
+
+    @property
+    def task_names(self) -> list[str]:
+        """The names of the tasks, in the order given."""
+        return [str(name) for name in (self._test_datasets if self._tasks is None else self._tasks)]
+
+    def evaluate_task(self, model: nn.Module, task: str) -> TaskScore:
+        """Top-1 accuracy and mean cross-entropy over the images of one task.
+
+        Raises:
+            ValueError: if the model is of another backbone than the pool's CLIP model, or a label is no class.
+        """
+        tower = vision_tower(model)
+        with torch.inference_mode(False):  # what is kept is made as ordinary tensors
+            heads = self._zero_shot_heads()
+            check_backbone(tower, heads.side)
+            prepared = self._prepare(task)
+            head = heads(prepared.names)
+        if self._layer_wise_feature_save_path is None:
+            return self._score(tower, heads.side, head, prepared.batches)
+        features = LayerFeatures(
+            first_token_only=self._layer_wise_feature_first_token_only, max_num=self._layer_wise_feature_max_num
+        )
+        with features.collect(tower):
+            score = self._score(tower, heads.side, head, prepared.batches)
+        features.save(Path(self._layer_wise_feature_save_path) / task)
+        return score
+
+    def _score(self, tower: nn.Module, side: TextSide, head: Tensor, batches: PixelBatches) -> TaskScore:
+        device, dtype = device_of(tower), float_dtype(tower)
+        head, scale = head.to(device), side.logit_scale.detach().to(device)
+        projection = side.visual_projection.detach().to(device)
+        correct, losses, count = [], [], 0
+        for encoded, labels in batches:
+            pixels = self._pixel_transform().decode(encoded.to(device, non_blocking=True)).to(dtype)
+            labels = labels.to(device, non_blocking=True)
+            with self.autocast():
+                image = image_features(tower, projection, pixels)
+            logits = classify(image, head, scale)
+            correct.append((logits.argmax(dim=-1) == labels).sum())
+            losses.append(cross_entropy(logits, labels, reduction="sum"))
+            count += len(labels)
+        # Only here the host waits for the device.
+        loss = float(torch.stack(losses).cpu().double().sum()) / count
+        return TaskScore(int(torch.stack(correct).sum()) / count, loss)
+
+    # ---- what is set up once
+
+    def _prepare(self, task: str) -> PreparedTask:
+        """The class names and images of a task."""
+        key = (task, self.is_fast_dev_run)
+        if key not in self._prepared:
+            described = as_task(task, self._test_datasets[task])
+            images = described.load(task, cache_dir=self._cache_dir)
+            room = KEPT_PIXEL_BYTES - sum(prepared.batches.kept_bytes for prepared in self._prepared.values())
+            batches = PixelBatches(
+                EncodedImages(images, self._pixel_transform()),
+                self._dataloader_kwargs or {},
+                keep_bytes=room,
+                first_only=self.is_fast_dev_run,
+            )
+            self._prepared[key] = PreparedTask(described.resolve_names(task), batches)
+        return self._prepared[key]
+
+    def _zero_shot_heads(self) -> ZeroShotHeads:
+        if self._heads is None:
+            source = self._base_model if self._clip_model is None else self._clip_model
+            clip = load_clip_model(source, "the task pool's clip_model", cache_dir=self._cache_dir)
+            if clip is not source:  # ours to change
+                clip = clip.float().requires_grad_(False)
+                clip = clip.to(self._device) if self._device and self._move_to_device else clip
+            tokenizer = load_tokenizer(self._tokenizer_source(), "the task pool's processor", cache_dir=self._cache_dir)
+            self._heads = ZeroShotHeads(TextSide.of(clip, _origin(source, clip)), tokenizer)
+        return self._heads
+
+    def _pixel_transform(self) -> PixelTransform:
+        if self._transform is None:
+            owner = "the task pool's processor"
+            given = (self._data_processor, self._processor, self._base_model, self._clip_model)
+            source = next(source for source in given if source is not None)
+            self._transform = PixelTransform(load_image_processor(source, owner, cache_dir=self._cache_dir))
+        return self._transform
+
+    def _tokenizer_source(self) -> Any:
+        """The processor, unless it has no tokenizer; then the model itself."""
+        processor = build(self._processor) if isinstance(self._processor, Mapping) else self._processor
+        if isinstance(processor, str | Path) or hasattr(processor, "tokenizer"):
+            return processor
+        return self._base_model if self._base_model is not None else self._clip_model
+
+    def _check_arguments(self) -> None:
+        """Find mistakes in the configuration before anything is loaded."""
+        if not isinstance(self._test_datasets, Mapping):
+            raise TypeError(f"test_datasets must map names to tasks, got a {type(self._test_datasets).__name__}")
+        for task in self.task_names:
+            if task not in self._test_datasets:
+                raise KeyError(
+                    f"tasks names {task!r}, which is not in test_datasets; it has {list(self._test_datasets)}"
+                )
+            entry = self._test_datasets[task]
+            if not (isinstance(entry, Mapping) and "_target_" in entry):  # else known only after building it
+                as_task(task, entry).resolve_names(task)
+        if self._clip_model is None and self._base_model is None:
+            raise ValueError("a CLIP task pool needs base_model or clip_model, to compute zero-shot heads with")
+        if self._base_model is None and not isinstance(self._clip_model, str | Path) and self._processor is None:
+            raise ValueError("a CLIP task pool needs processor or base_model when clip_model is not given by path")
+        check_loader_options(self._dataloader_kwargs or {})
+        LayerFeatures(max_num=self._layer_wise_feature_max_num)
+
+
+def vision_tower(model: nn.Module) -> nn.Module:
+    """The vision tower of a CLIP model or of one with projection; any other module as it is."""
+    from transformers import CLIPModel, CLIPVisionModelWithProjection
+
+    if isinstance(model, CLIPModel | CLIPVisionModelWithProjection):
+        return model.vision_model  # type: ignore[no-any-return]
+    return model
+
+
+def check_backbone(tower: nn.Module, side: TextSide) -> None:
+    """Check that a tower is of the backbone whose text side the heads come from, as far as the tower says.
+
+    Raises:
+        ValueError: naming both and the first of hidden size, patch size and image size that differs.
+    """
+    config = getattr(tower, "config", None)
+    for field in _SAME_BACKBONE:
+        ours, expected = getattr(config, field, None), getattr(side.vision_config, field)
+        if ours is not None and ours != expected:
+            raise ValueError(
+                f"the model is of another backbone than the task pool's CLIP model: its vision tower "
+                f"({type(tower).__name__}) has {field} {ours}, that of {side.origin} has {expected}; set base_model of "
+                "the task pool to the CLIP model that the tower was fine-tuned from"
+            )
+
+
+def float_dtype(model: nn.Module) -> torch.dtype:
+    """The dtype of the model's first floating-point parameter; float32 if it has none."""
+    return next((tensor.dtype for tensor in model.parameters() if tensor.is_floating_point()), torch.float32)
+
+
+def _origin(source: Any, clip: Any) -> str:
+    path = source if isinstance(source, str | Path) else clip.config.name_or_path
+    return repr(str(path)) if path else f"the {type(clip).__name__} in memory"

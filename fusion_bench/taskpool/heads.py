@@ -1,0 +1,72 @@
+"""Zero-shot heads of a pool, each computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from fusion_bench.dataset.registry import ClassNames
+from fusion_bench.models.clip_classifier import zero_shot_head
+
+
+@dataclass(frozen=True)
+class TextSide:
+    """What a zero-shot classifier takes from the pretrained CLIP model: all but its vision tower."""
+
+    text_model: nn.Module
+    text_projection: nn.Module
+    visual_projection: Tensor  # weight, (dim, hidden)
+    logit_scale: Tensor
+    vision_config: Any  # of the tower this side was trained with
+    origin: str  # for error messages
+
+    @classmethod
+    def of(cls, clip: Any, origin: str) -> TextSide:
+        """The parts of a ``CLIPModel``; its vision tower is not referred to, so it can be freed."""
+        return cls(
+            clip.text_model,
+            clip.text_projection,
+            clip.visual_projection.weight,
+            clip.logit_scale,
+            clip.config.vision_config,
+            origin,
+        )
+
+    def version(self) -> tuple[tuple[int, int], ...]:
+        """Changes whenever a tensor that heads depend on is replaced or written to."""
+        tensors = [*self.text_model.parameters(), *self.text_projection.parameters()]
+        return tuple((id(tensor), 0 if tensor.is_inference() else tensor._version) for tensor in tensors)
+
+
+class ZeroShotHeads:
+    """Heads by text tower, class names and templates, so that none can be stale; computed on first use.
+
+    Args:
+        side: the text side of the pretrained CLIP model; not changed.
+        tokenizer: its tokenizer.
+    """
+
+    def __init__(self, side: TextSide, tokenizer: Any) -> None:
+        self.side = side
+        self._tokenizer = tokenizer
+        self._heads: dict[tuple[Any, ...], Tensor] = {}
+
+    def __call__(self, names: ClassNames) -> Tensor:
+        """The head ``(classes, dim)`` of a task, float32 on the device of the text tower."""
+        version = self.side.version()
+        key = (version, names.classnames, names.templates)
+        if key not in self._heads:
+            self._heads = {known: head for known, head in self._heads.items() if known[0] == version}
+            self._heads[key] = self._compute(names)
+        return self._heads[key]
+
+    def _compute(self, names: ClassNames) -> Tensor:
+        training = [module for module in self.side.text_model.modules() if module.training]
+        try:
+            self.side.text_model.eval()
+            return zero_shot_head(self.side, self._tokenizer, names.classnames, names.templates)
+        finally:
+            for module in training:
+                module.training = True

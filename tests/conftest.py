@@ -1,0 +1,40 @@
+"""Fixtures that several parts of the suite share: a tiny CLIP model and a pool of vision towers, on disk."""
+
+import os
+import socket
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when the Hub client is imported: no test waits for a network
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+import pytest
+from clip_files import make_clip, write_clip
+
+
+@pytest.fixture(scope="session")
+def tiny_clip_dir(tmp_path_factory):
+    """A whole CLIP model with random weights, its tokenizer and image processor; to be read only."""
+    return write_clip(tmp_path_factory.mktemp("clip") / "base")
+
+
+@pytest.fixture(scope="session")
+def tiny_pool_dir(tmp_path_factory, tiny_clip_dir):
+    """Vision towers ``mnist``, ``digits``, ``letters`` beside ``base``, the whole model; to be read only."""
+    root = tmp_path_factory.mktemp("pool")
+    (root / "base").symlink_to(tiny_clip_dir)
+    for seed, name in enumerate(("mnist", "digits", "letters"), start=1):
+        make_clip(seed).vision_model.save_pretrained(root / name)
+    return root
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Makes every attempt to open a connection an error."""
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("a connection was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
