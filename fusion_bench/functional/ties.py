@@ -20,10 +20,14 @@ from fusion_bench.functional.sparsify import LoadTensor, MapNames, magnitude_cut
 def elect_signs(vectors: Sequence[Tensor], fallback: float) -> Tensor:
     """The sign of the sum of ``vectors`` per entry; ``fallback`` (-1, 0 or 1) where the sum is zero.
 
-    Summed in float64, so that entries which nearly cancel get the sign of the true sum.
+    Entries that nearly cancel get the sign of the true sum: a sum of two has it in any precision, more are added in
+    float64.
     """
-    signs = _total(vectors).sign().to(vectors[0].dtype)
-    return torch.where(signs == 0, fallback, signs)
+    total = vectors[0].to(torch.float64 if len(vectors) > 2 else vectors[0].dtype, copy=True)
+    for vector in vectors[1:]:
+        total += vector
+    signs = total.sign_().to(vectors[0].dtype)
+    return signs.masked_fill_(signs == 0, fallback)
 
 
 def disjoint_merge(vectors: Sequence[Tensor], signs: Tensor, merge_func: str) -> Tensor:
@@ -69,7 +73,7 @@ def ties_merger(
         return [trim(load(name), cutoff) for load, cutoff in zip(vectors, cutoffs, strict=True)]
 
     def total(name: str) -> Tensor:
-        return _total(trimmed(name)).sum().cpu()
+        return torch.stack([part.sum(dtype=torch.float64) for part in trimmed(name)]).sum().cpu()
 
     fallback = float(sum(map_tensors(total, names).values(), start=torch.zeros((), dtype=torch.float64)).sign())
 
@@ -113,35 +117,30 @@ def widest_dtype(params: Params, names: Iterable[str]) -> torch.dtype:
     return reduce(torch.promote_types, (work_dtype(params[name]) for name in names), torch.float32)
 
 
-def _total(tensors: Sequence[Tensor]) -> Tensor:
-    """Sum of one or more tensors of one shape, in float64."""
-    return reduce(torch.add, (tensor.double() for tensor in tensors))
-
-
-def _agreeing(vector: Tensor, signs: Tensor) -> Tensor:
-    """``vector`` where it has the elected sign, else 0."""
-    return torch.where(vector * signs > 0, vector, 0.0)
+def _along(vector: Tensor, signs: Tensor) -> Tensor:
+    """Magnitude of the entries that have the elected sign, 0 elsewhere."""
+    return (vector * signs).clamp_(min=0)
 
 
 def _sum(vectors: Sequence[Tensor], signs: Tensor) -> Tensor:
     total = torch.zeros_like(signs)
     for vector in vectors:
-        total += _agreeing(vector, signs)
-    return total
+        total += _along(vector, signs)
+    return total.mul_(signs)
 
 
 def _mean(vectors: Sequence[Tensor], signs: Tensor) -> Tensor:
     count = torch.zeros_like(signs)
     for vector in vectors:
-        count += vector * signs > 0
-    return _sum(vectors, signs) / count.clamp(min=1)
+        count += _along(vector, signs) > 0
+    return _sum(vectors, signs).div_(count.clamp_(min=1))
 
 
 def _max(vectors: Sequence[Tensor], signs: Tensor) -> Tensor:
     largest = torch.zeros_like(signs)
     for vector in vectors:
-        largest = torch.maximum(largest, vector * signs)
-    return largest * signs
+        largest = torch.maximum(largest, _along(vector, signs))
+    return largest.mul_(signs)
 
 
 _MERGE_FUNCTIONS: Mapping[str, Callable[[Sequence[Tensor], Tensor], Tensor]] = {"sum": _sum, "mean": _mean, "max": _max}

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from helpers import make_models
+from omegaconf import OmegaConf
 
 from fusion_bench.method.weighted_average import WeightedAverage, weights_in_order
 
@@ -40,6 +41,11 @@ def test_weights_that_do_not_fit(weights, message):
 def test_weights_of_a_wrong_type(weights):
     with pytest.raises(TypeError, match="weights must be a list or a mapping by model name, got"):
         weights_in_order(weights, ["a", "b"])
+
+
+@pytest.mark.parametrize("weights", [[3, 1.0], {"b": 1, "a": 3.0}])
+def test_weights_of_a_configuration(weights):
+    assert weights_in_order(OmegaConf.create(weights), ["a", "b"]) == [3, 1.0]
 
 
 def test_weights_have_no_default():
