@@ -31,6 +31,8 @@ def explain(error: Exception, request: Request) -> str | None:
         return _bad_override(error, request)
     if isinstance(error, OmegaConfBaseException):
         return _bad_value(error, request)
+    if "Config group override must be a string" in str(error):
+        return _null_option(request)
     if isinstance(error, ReportedError | HydraException | ValueError):  # hydra refuses flags with ValueErrors
         return one_line(error)
     return None
@@ -61,7 +63,7 @@ def _no_such_file(error: MissingConfigException, request: Request) -> str:
         return f"no configuration {missing!r} for --config-name{hint}"
     if group is None:
         return one_line(error)
-    chosen = [key for key in (o.partition("=")[0].lstrip("+") for o in request.overrides) if key in files.groups]
+    chosen = [item.partition("=")[0].lstrip("+") for item in request.overrides]
     group = next((key for key in chosen if missing.startswith(f"{key}/")), group.partition("/")[0])
     option, options = missing.removeprefix(f"{group}/"), files.options(group)
     if option in files.groups or f"{group}/{option}" in files.groups:
@@ -69,6 +71,12 @@ def _no_such_file(error: MissingConfigException, request: Request) -> str:
         return f"{group}={option} is a folder of options{did_you_mean([], inner, what='choose one of')}"
     hint = did_you_mean(nearest_option(option, options), options, what=f"options of {group}")
     return f"no option {option!r} in the group {group!r}{hint}"
+
+
+def _null_option(request: Request) -> str:
+    groups = ConfigFiles(request.search_path).groups
+    key = next(key for key in groups if f"{key}=null" in request.overrides)
+    return f"{key}=null names no option; write ~{key} to leave this part out"
 
 
 def _bad_override(error: ConfigCompositionException, request: Request) -> str:

@@ -45,12 +45,12 @@ def _explain_part(error: InstantiationException, choices: Mapping[str, object]) 
     text, cause = str(error), error.__cause__
     key = re.search(r"full_key: (\S+)", text)
     target = re.search(r"target '([^']+)'", text)
-    part = key[1] if key else target[1] if target else "configuration"
+    part = key[1] if key else target[1] if target else ""
     if target and text.startswith("Error locating target"):
         file = _file_of(part, choices)
         return f"{part}: cannot import _target_ {target[1]!r}{f' of {file}' if file else ''}: {_why_missing(target[1])}"
     if cause is None:
-        return f"{part}: {one_line(error)}"
+        return f"{part}: {one_line(error)}" if part else one_line(error)
     if target and (unknown := re.search(r"unexpected keyword argument '(\w+)'", str(cause))):
         return f"{part}: {_unknown_argument(target[1], unknown[1])}"
     message = explain_run(cause, choices)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 LOGGER_KEYS = ("root_dir", "name", "version")
 
 
@@ -85,10 +87,8 @@ def _sweep_subdir(logger_keys_in_use: Iterable[str]) -> str | None:
     keys = [f"fabric.loggers.{key}" for key in logger_keys_in_use] or ["path.log_dir"]
     record = Path(hydra_config.sweep.dir, "multirun.yaml")
     if record.is_file():
-        from omegaconf import OmegaConf
-
-        overrides = OmegaConf.select(OmegaConf.load(record), "hydra.overrides.task") or []
-        if varies(keys, list(overrides)):
+        arguments = yaml.safe_load(record.read_text(encoding="utf-8"))["hydra"]["overrides"]["task"]
+        if varies(keys, arguments):
             return None
     return str(hydra_config.job.num)
 
@@ -103,7 +103,6 @@ def varies(directory_keys: Iterable[str], overrides: list[str]) -> bool:
         directory_keys: the keys that make up the directory.
         overrides: the arguments of the sweep as typed, for example ``fabric.loggers.version=0,1``.
     """
-    import yaml
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     keys = list(directory_keys)
