@@ -41,6 +41,8 @@ class ResumeFile:
         """
         directory = log_dir / _DIRECTORY
         path = directory / "run.json"
+        for place in (log_dir, directory) if resume else ():
+            remove_partial(place)
         identity = json.loads(json.dumps(identity))
         if path.exists():
             if not resume:
@@ -49,7 +51,6 @@ class ResumeFile:
                     "or remove this one."
                 )
             _require_same(read_json(path), identity, log_dir)
-            remove_partial(directory)
         else:
             write_json(path, identity)
         write_json(log_dir / _ORDER_FILE, identity["order"])

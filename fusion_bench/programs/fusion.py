@@ -15,7 +15,7 @@ from fusion_bench.programs.loggers import build_loggers
 from fusion_bench.programs.run_files import REPORT_FILE, log_to_file, refuse_overwriting, write_config_files
 from fusion_bench.utils.config_tree import format_config_tree
 from fusion_bench.utils.configurable import build
-from fusion_bench.utils.files import read_json, write_json
+from fusion_bench.utils.files import read_json, remove_partial, write_json
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,9 @@ class FabricModelFusionProgram:
             log.info("dry run: the configuration is complete, nothing was loaded")
             return None
         log_dir = resolve_log_dir(config)
-        if not self.resume:
+        if self.resume:
+            remove_partial(log_dir)
+        else:
             refuse_overwriting(log_dir)
         with log_to_file(log_dir / "cli.log"):
             write_config_files(log_dir, config, _hydra_overrides())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -41,10 +42,13 @@ def write_config_files(log_dir: Path, config: Any, overrides: Sequence[str]) -> 
 def log_to_file(path: Path) -> Iterator[None]:
     """Append everything that is logged, and the traceback of an error, to ``path`` while the block runs."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("[%(asctime)s][%(levelname)s] %(name)s: %(message)s"))
-    root = logging.getLogger()
+    root, ours = logging.getLogger(), logging.getLogger("fusion_bench")
+    level = ours.level
     root.addHandler(handler)
+    if not ours.isEnabledFor(logging.INFO):  # a plain Python process, where nobody has set up logging
+        ours.setLevel(logging.INFO)
     try:
         yield
     except BaseException:
@@ -52,5 +56,24 @@ def log_to_file(path: Path) -> Iterator[None]:
         handler.emit(record)
         raise
     finally:
+        ours.setLevel(level)
         root.removeHandler(handler)
         handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that a full disk silences: it must neither end a run nor hide the error that does."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is that of logging
+        """Say once that the log is incomplete, unless the record itself is at fault."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif self.level < logging.CRITICAL:
+            self.setLevel(logging.CRITICAL)
+            sys.stderr.write(f"{self.baseFilename} is incomplete: {error}\n")
+
+    def close(self) -> None:
+        """Close the file; what a full disk does not take is lost."""
+        with contextlib.suppress(OSError):
+            super().close()

@@ -5,52 +5,26 @@ import random
 
 import pytest
 import torch
+from fusion_bench.method.opcm.opcm import OPCM
+from helpers import HashTaskPool, files_of, make_models, same_tensors
 from safetensors.torch import load_file
 from torch import nn
 
 from fusion_bench.callbacks.standard import standard_callbacks
-from fusion_bench.method.opcm.opcm import OPCM
 from fusion_bench.method.opcm.task_arithmetic import ContinualTaskArithmetic
 from fusion_bench.method.opcm.weight_average import ContinualWeightAverage
-from fusion_bench.report import EvalReport, ModelInfo, TaskScore
 from fusion_bench.runtime import Callback, Runtime
 from fusion_bench.utils.executors import SerialExecutor, ThreadExecutor
 
 
-def make_model(seed: int) -> nn.Module:
-    torch.manual_seed(seed)
-    return nn.Sequential(nn.Linear(6, 8), nn.LayerNorm(8), nn.Linear(8, 4, bias=False))
-
-
 @pytest.fixture
 def models() -> dict[str, nn.Module]:
-    with torch.random.fork_rng():
-        return {name: make_model(seed) for seed, name in enumerate(["_pretrained_", "a", "b", "c", "d"])}
-
-
-class FakeTaskPool:
-    """Scores a model by a hash of its weights, and counts."""
-
-    def __init__(self, task_names=("a", "b", "c", "d")):
-        self.task_names = list(task_names)
-        self.calls = []
-
-    def evaluate(self, model, name=None, *, tasks=None):
-        tasks = self.task_names if tasks is None else tasks
-        self.calls.append(tuple(tasks))
-        weight = float(sum(p.detach().double().abs().sum() for p in model.parameters()))
-        scores = {task: TaskScore((weight * (1 + ord(task[0]))) % 1, weight) for task in tasks}
-        return EvalReport(ModelInfo(1, 1, name), scores)
+    return make_models()
 
 
 def runtime(method, tmp_path, taskpool=None, **kwargs) -> Runtime:
     callbacks = standard_callbacks(method, taskpool=taskpool, log_dir=tmp_path)
     return Runtime(callbacks=[*callbacks, *kwargs.pop("extra", [])], log_dir=tmp_path, **kwargs)
-
-
-def same_tensors(left, right) -> bool:
-    left, right = dict(left), dict(right)
-    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 
 # ---- order
@@ -122,7 +96,9 @@ def test_a_list_of_models_is_enough_where_no_pretrained_is_needed(models):
 
 def test_missing_pretrained_is_named(models):
     del models["_pretrained_"]
-    with pytest.raises(ValueError, match=r"needs the pretrained model under the name '_pretrained_'; the pool has \['a'"):
+    with pytest.raises(
+        ValueError, match=r"needs the pretrained model under the name '_pretrained_'; the pool has \['a'"
+    ):
         OPCM().run(models)
 
 
@@ -219,7 +195,7 @@ def test_different_shapes_keys_and_dtypes_are_named(models):
 
 def test_files_of_a_run(models, tmp_path):
     method = OPCM(order=["b", "d", "a"])
-    pool = FakeTaskPool()
+    pool = HashTaskPool()
     method.run(models, runtime(method, tmp_path, pool))
     assert json.loads((tmp_path / "model_names.json").read_text()) == ["b", "d", "a"]
     assert sorted(p.name for p in tmp_path.iterdir()) == [
@@ -243,7 +219,7 @@ def test_files_of_a_run(models, tmp_path):
 )
 def test_evaluation_plans_score_the_last_step_once(models, tmp_path, settings, expected):
     method = OPCM(order=["b", "d", "a"], **settings)
-    pool = FakeTaskPool()
+    pool = HashTaskPool()
     method.run(models, runtime(method, tmp_path, pool))
     assert pool.calls == expected
     assert pool.task_names == ["a", "b", "c", "d"]
@@ -257,7 +233,7 @@ def test_unknown_plan():
 def test_no_common_task_is_an_error_before_merging(models, tmp_path):
     method = OPCM()
     with pytest.raises(ValueError, match="no model has a task of its name"):
-        method.run(models, runtime(method, tmp_path, FakeTaskPool(["x", "y"])))
+        method.run(models, runtime(method, tmp_path, HashTaskPool(["x", "y"])))
 
 
 def test_without_saving_there_are_no_checkpoints(models, tmp_path):
@@ -280,19 +256,14 @@ class StopAfter(Callback):
             raise KeyboardInterrupt
 
 
-def files_of(path):
-    """Everything a run leaves, by name and content."""
-    return {str(p.relative_to(path)): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
-
-
 @pytest.mark.parametrize("stop", [0, 1, 3])
 @pytest.mark.parametrize("method", [OPCM(seed=1), ContinualTaskArithmetic(seed=1), ContinualWeightAverage(seed=1)])
 def test_resumed_run_is_identical(models, tmp_path, method, stop):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    method.run(models, runtime(method, whole, FakeTaskPool()))
+    method.run(models, runtime(method, whole, HashTaskPool()))
     with pytest.raises(KeyboardInterrupt):
-        method.run(models, runtime(method, broken, FakeTaskPool(), extra=[StopAfter(stop)]))
-    pool = FakeTaskPool()
+        method.run(models, runtime(method, broken, HashTaskPool(), extra=[StopAfter(stop)]))
+    pool = HashTaskPool()
     method.run(models, runtime(method, broken, pool, resume=True))
     assert len(pool.calls) == 4 - stop
     assert files_of(broken) == files_of(whole)
@@ -300,9 +271,9 @@ def test_resumed_run_is_identical(models, tmp_path, method, stop):
 
 def test_resume_of_a_finished_run_gives_the_same_model(models, tmp_path):
     method = OPCM(seed=0)
-    first = method.run(models, runtime(method, tmp_path, FakeTaskPool()))
+    first = method.run(models, runtime(method, tmp_path, HashTaskPool()))
     before = files_of(tmp_path)
-    again = method.run(models, runtime(method, tmp_path, FakeTaskPool(), resume=True))
+    again = method.run(models, runtime(method, tmp_path, HashTaskPool(), resume=True))
     assert same_tensors(first.state_dict(), again.state_dict())
     assert files_of(tmp_path) == before
 

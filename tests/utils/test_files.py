@@ -74,6 +74,9 @@ def test_a_full_disk_is_named_whatever_library_wrote(tmp_path):
 
     path = tmp_path / "model"
     for error in (OSError(28, "No space left on device"), SafetensorError("I/O error: No space left on device")):
-        with pytest.raises(OSError, match=r"the disk is full while writing .*model.*resume=true"), atomic_directory(path):
+        with (
+            pytest.raises(OSError, match=r"the disk is full while writing .*model.*resume=true"),
+            atomic_directory(path),
+        ):
             raise error
     assert names(tmp_path) == []
