@@ -34,18 +34,19 @@ def auto_register_config(cls: C) -> C:
     property is recorded without becoming an attribute. A decorated class that inherits from another is described by
     its own arguments alone.
 
-    >>> from fusion_bench import BaseAlgorithm
-    >>> @auto_register_config
-    ... class Scale(BaseAlgorithm):
-    ...     def __init__(self, factor, offset=0.0, **kwargs):
-    ...         super().__init__(**kwargs)
-    ...
-    ...     def run(self, modelpool):
-    ...         return modelpool.load_model("0")
-    >>> Scale(2.0).factor
-    2.0
-    >>> Scale(2.0).config_dict()["offset"]
-    0.0
+    Examples:
+        >>> from fusion_bench import BaseAlgorithm
+        >>> @auto_register_config
+        ... class Scale(BaseAlgorithm):
+        ...     def __init__(self, factor, offset=0.0, **kwargs):
+        ...         super().__init__(**kwargs)
+        ...
+        ...     def run(self, modelpool):
+        ...         return modelpool.load_model("0")
+        >>> Scale(2.0).factor
+        2.0
+        >>> Scale(2.0).config_dict()["offset"]
+        0.0
 
     Raises:
         TypeError: if ``__init__`` has parameters that cannot be given by keyword.

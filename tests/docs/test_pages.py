@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 METHODS = sorted((ROOT / "config" / "method").rglob("*.yaml"))
 SECTIONS = ["Idea", "Formula", "Options", "Command line", "Python", "Reference"]
-INCLUDE = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)
+INCLUDE = re.compile(r'^--8<-- "([\w.]+)(?::\w+)?"$', re.MULTILINE)
 ROW = re.compile(r"^\| `(\w+)` \| `(.*?)` \|", re.MULTILINE)
 LOADED = re.compile(r"<(?:script|img|iframe|link)[^>]*?(?:src|href)=\"?((?:https?:)?//[^\" >]+)")
 

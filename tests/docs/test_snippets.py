@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
+
+from fusion_bench.utils.configurable import build
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINTS = {"pretrained": "_pretrained_", "cars": "task_a", "svhn": "task_b"}
@@ -13,6 +16,7 @@ PAGES = sorted(
     if "```python" in page.read_text(encoding="utf-8")
 )
 BLOCK = re.compile(r"(?P<before>[^\n]*)\n```python[^\n]*\n(?P<code>.*?)```", re.DOTALL)
+YAML_BLOCK = re.compile(r"```yaml[^\n]*\n(.*?)```", re.DOTALL)
 
 
 def snippets(page: Path) -> list[str]:
@@ -30,3 +34,12 @@ def test_the_snippets_of_a_page_run_in_order(page, tmp_path, monkeypatch):
     namespace = {"__name__": f"snippets_of_{page.stem}"}
     for code in snippets(page):
         exec(compile(code, str(page), "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/own_models_and_data.md"])
+def test_the_configurations_of_a_page_build(page):
+    configs = [yaml.safe_load(text) for text in YAML_BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))]
+    pools = [build(config) for config in configs if config["_target_"].startswith("fusion_bench.")]
+    assert pools
+    for pool in pools:
+        assert list(getattr(pool, "model_names", None) or pool.task_names)
