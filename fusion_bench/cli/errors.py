@@ -75,7 +75,7 @@ def _no_such_file(error: MissingConfigException, request: Request) -> str:
 
 def _null_option(request: Request) -> str:
     groups = ConfigFiles(request.search_path).groups
-    key = next(key for key in groups if f"{key}=null" in request.overrides)
+    key = next((key for key in groups if f"{key}=null" in request.overrides), "GROUP")
     return f"{key}=null names no option; write ~{key} to leave this part out"
 
 

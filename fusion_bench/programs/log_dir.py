@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 LOGGER_KEYS = ("root_dir", "name", "version")
+SWEEP_RECORD = "multirun.yaml"  # written by hydra before the first job starts
+_TIME = re.compile(r"^\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_\d{6}$")  # as in config/path/default.yaml
 
 
 def resolve_log_dir(cfg: Mapping[str, Any], job_subdir: str | None = None) -> Path:
@@ -30,6 +33,8 @@ def resolve_log_dir(cfg: Mapping[str, Any], job_subdir: str | None = None) -> Pa
     in_use = [key for key in LOGGER_KEYS if settings[key] is not None]
     if not in_use:
         directory = Path(cfg["path"]["log_dir"])
+        if cfg.get("resume"):
+            _refuse_new(directory)
     else:
         directory = Path(settings["root_dir"] or cfg["path"]["output_dir"], settings["name"] or "")
         version = settings["version"]
@@ -42,6 +47,20 @@ def resolve_log_dir(cfg: Mapping[str, Any], job_subdir: str | None = None) -> Pa
     directory = directory / subdir if subdir else directory
     directory.mkdir(parents=True, exist_ok=True)
     return directory
+
+
+def _refuse_new(directory: Path) -> None:
+    """Refuse a directory that was named after the present time: there is nothing to resume in it."""
+    if _TIME.search(directory.name) and not any(file.name != SWEEP_RECORD for file in _files(directory)):
+        raise ValueError(
+            "resume=true needs the directory of the interrupted run: path.log_dir=DIR, or fabric.loggers.root_dir, "
+            f"name and version; {directory} is new"
+        )
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    """Every file in ``directory`` and the directories inside it."""
+    return (path for path in directory.rglob("*") if path.is_file())
 
 
 def logger_settings(cfg: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,7 +104,7 @@ def _sweep_subdir(logger_keys_in_use: Iterable[str]) -> str | None:
         return None
     hydra_config = HydraConfig.get()
     keys = [f"fabric.loggers.{key}" for key in logger_keys_in_use] or ["path.log_dir"]
-    record = Path(hydra_config.sweep.dir, "multirun.yaml")
+    record = Path(hydra_config.sweep.dir, SWEEP_RECORD)
     if record.is_file():
         arguments = yaml.safe_load(record.read_text(encoding="utf-8"))["hydra"]["overrides"]["task"]
         if varies(keys, arguments):

@@ -57,6 +57,16 @@ def test_resume_refuses_a_free_version(tmp_path):
         resolve_log_dir(make_config(tmp_path, resume=True, name="n"))
 
 
+def test_resume_refuses_a_directory_named_after_the_present_time(tmp_path):
+    config = make_config(tmp_path, resume=True)
+    config["path"]["log_dir"] = str(tmp_path / "2026-01-02_03-04-05_000006")
+    with pytest.raises(ValueError, match=r"resume=true needs the directory .* path\.log_dir=DIR.* is new"):
+        resolve_log_dir(config)
+    (tmp_path / "2026-01-02_03-04-05_000006").mkdir()
+    (tmp_path / "2026-01-02_03-04-05_000006" / "cli.log").touch()
+    assert resolve_log_dir(config).name == "2026-01-02_03-04-05_000006"
+
+
 def test_subdirectory_of_a_job(tmp_path):
     assert resolve_log_dir(make_config(tmp_path), "3") == tmp_path / "run" / "3"
 
