@@ -22,6 +22,7 @@ from fusion_bench.models.clip_loading import (
 from fusion_bench.models.clip_vision import (
     VisionArchitecture,
     compare_configs,
+    different_field,
     read_vision_config,
     vision_config_of,
 )
@@ -41,6 +42,7 @@ class CLIPVisionModelPool(BaseModelPool):
         processor: Hub id, directory, ``_target_`` config or live image processor; None takes the one beside the
             pretrained (else the first) model.
         platform: where ids come from; only ``"hf"``.
+        base_model: the pretrained model, where ``models`` has no ``_pretrained_``.
         cache_dir: where downloads are kept; None is the Hub client's own cache.
         train_datasets: training data by name.
         val_datasets: validation data by name.
@@ -54,6 +56,7 @@ class CLIPVisionModelPool(BaseModelPool):
         **BaseModelPool._config_mapping,
         "_processor": "processor",
         "_platform": "platform",
+        "_base_model": "base_model",
         "_cache_dir": "cache_dir",
     }
 
@@ -63,6 +66,7 @@ class CLIPVisionModelPool(BaseModelPool):
         *,
         processor: Any = None,
         platform: str = "hf",
+        base_model: str | Path | None = None,
         cache_dir: str | Path | None = None,
         train_datasets: Mapping[str, Any] | None = None,
         val_datasets: Mapping[str, Any] | None = None,
@@ -73,6 +77,9 @@ class CLIPVisionModelPool(BaseModelPool):
             raise ValueError(f"platform must be 'hf' (Hub ids and local directories), got {platform!r}")
         self._processor = processor
         self._platform = platform
+        self._base_model = base_model
+        if base_model is not None and PRETRAINED not in self._models:
+            self._models = {PRETRAINED: base_model, **self._models}
         self._cache_dir = cache_dir
         self._directories: dict[str, Path] = {}
         self._architectures: dict[str, VisionArchitecture] = {}
@@ -199,7 +206,8 @@ class CLIPVisionModelPool(BaseModelPool):
             else:
                 module = source if isinstance(source, nn.Module) else super().load_model(source)
                 config = copy.deepcopy(vision_config_of(module, owner))
-            self._architectures[name] = VisionArchitecture(config)
+            same = (known for known in self._architectures.values() if not different_field(config, known.config))
+            self._architectures[name] = next(same, VisionArchitecture(config))  # one skeleton for all
         return self._architectures[name]
 
     def _has_processor_file(self) -> bool:

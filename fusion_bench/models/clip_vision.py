@@ -181,10 +181,15 @@ def compare_configs(owner: str, config: Any, reference_name: str, reference: Any
     Raises:
         ValueError: naming the model and the first field that differs.
     """
-    for field in COMPARED_FIELDS:
+    field = different_field(config, reference)
+    if field is not None:
         ours, expected = getattr(config, field), getattr(reference, field)
-        if ours != expected:
-            raise ValueError(f"{owner}: {field} is {ours!r}, expected {expected!r} as in {reference_name!r}")
+        raise ValueError(f"{owner}: {field} is {ours!r}, expected {expected!r} as in {reference_name!r}")
+
+
+def different_field(config: Any, reference: Any) -> str | None:
+    """The first field that tells two architectures apart; None if they are the same."""
+    return next((field for field in COMPARED_FIELDS if getattr(config, field) != getattr(reference, field)), None)
 
 
 def tower_names(stored: Iterable[str]) -> dict[str, str]:
