@@ -71,8 +71,12 @@ _threads_lock = threading.RLock()
 
 @contextmanager
 def _one_blas_thread() -> Iterator[None]:
-    """Set torch to one thread and put the caller's number back; the setting is the process's, hence the lock."""
-    with _threads_lock:
+    """Set torch and SciPy to one thread and put the numbers back; the settings are the process's, hence the lock."""
+    # Loaded first, because only a library that is loaded can be limited.
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    with _threads_lock, threadpool_limits(1, user_api="blas"):
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         try:

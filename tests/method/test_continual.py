@@ -290,7 +290,7 @@ def test_an_unseeded_order_is_taken_from_the_interrupted_run(models, tmp_path):
 def test_a_directory_that_holds_a_run_is_not_overwritten(models, tmp_path):
     method = OPCM(seed=0)
     method.run(models, runtime(method, tmp_path))
-    with pytest.raises(FileExistsError, match="already holds a run. Add resume=true"):
+    with pytest.raises(FileExistsError, match=r"already holds a run\. Add resume=true"):
         method.run(models, runtime(method, tmp_path))
 
 

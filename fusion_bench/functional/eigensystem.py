@@ -1,0 +1,49 @@
+"""Eigenvalues of a symmetric matrix at once, its eigenvectors when and in the precision they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Eigensystem:
+    """The eigenvalues of a symmetric matrix of shape ``(m, m)``, largest first, and a way to its eigenvectors."""
+
+    values: Tensor  # (m,), float64, descending
+    vectors: Callable[[int, int, torch.dtype], Tensor]  # (first, last, dtype) -> (m, last - first), columns
+
+
+Solver = Callable[[Tensor], Eigensystem]
+"""Solves a symmetric float64 matrix of which only the upper triangle is read; the matrix may be overwritten."""
+
+
+def torch_eigensystem(matrix: Tensor) -> Eigensystem:
+    """All of the eigensystem in float64 by ``torch.linalg.eigh``, on any device.
+
+    Args:
+        matrix: symmetric, ``(m, m)``, float64; only the upper triangle is read.
+    """
+    values, vectors = torch.linalg.eigh(matrix, UPLO="U")
+    values, vectors = values.flip(0), vectors.flip(1)
+    return Eigensystem(values, lambda first, last, dtype: vectors[:, first:last].to(dtype))
+
+
+def gram_upper(rows: Tensor, *, block: int = 192, columns: int = 1024) -> Tensor:
+    """The upper triangle of ``rows @ rows.T`` in float64; what stands below the diagonal is meaningless.
+
+    Args:
+        rows: ``(m, n)``, any floating-point dtype and layout.
+        block: rows of the result computed at a time, what saves nearly half of the products.
+        columns: columns of ``rows`` held in float64 at a time.
+    """
+    size = rows.shape[0]
+    gram = torch.zeros(size, size, dtype=torch.float64, device=rows.device)
+    for part in rows.split(columns, dim=1):
+        exact = part.double()
+        for start in range(0, size, block):
+            gram[start : start + block, start:].addmm_(exact[start : start + block], exact[start:].T)
+    return gram
