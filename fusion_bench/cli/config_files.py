@@ -26,6 +26,11 @@ class ConfigFiles:
                 self._files.setdefault(file.relative_to(root).with_suffix("").as_posix(), file)
 
     @property
+    def names(self) -> list[str]:
+        """Every file by its path without suffix, such as ``method/opcm/opcm``."""
+        return sorted(self._files)
+
+    @property
     def groups(self) -> list[str]:
         """Every directory that holds options or further groups: ``method``, ``method/opcm``, ..."""
         parents = {str(parent) for name in self._files for parent in Path(name).parents}
@@ -37,16 +42,19 @@ class ConfigFiles:
         return sorted(name for name in self._files if "/" not in name)
 
     def options(self, group: str) -> list[str]:
-        """What ``group=...`` accepts; options of groups inside it are written with a slash."""
+        """What ``group=...`` accepts; options of groups inside it are written with a slash.
+
+        Files whose name starts with an underscore are parts of others, no options.
+        """
         prefix = f"{group}/"
-        return sorted(name.removeprefix(prefix) for name in self._files if name.startswith(prefix))
+        return sorted(name.removeprefix(prefix) for name in self._files if name.startswith(prefix) and _is_option(name))
 
     def by_group(self) -> dict[str, list[str]]:
         """The options of each application group, without those of the groups inside it."""
         listing: dict[str, list[str]] = {}
         for name in sorted(self._files):
             group, _, option = name.rpartition("/")
-            if group and group.partition("/")[0] != "hydra":
+            if group and group.partition("/")[0] != "hydra" and _is_option(name):
                 listing.setdefault(group, []).append(option)
         return dict(sorted(listing.items()))
 
@@ -58,6 +66,10 @@ class ConfigFiles:
         """The options of ``group`` that have ``key`` at their top level."""
         pattern = re.compile(rf"^{re.escape(key)}\s*:", re.MULTILINE)
         return [option for option in self.options(group) if pattern.search(self.read(f"{group}/{option}"))]
+
+
+def _is_option(name: str) -> bool:
+    return not name.rpartition("/")[2].startswith("_")
 
 
 def _root(place: str) -> Path | None:

@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fusion_bench.cli.config_files import ConfigFiles
-from fusion_bench.cli.suggest import did_you_mean, nearest, nearest_key, nearest_option
+from fusion_bench.cli.option_errors import no_such_file, null_option
+from fusion_bench.cli.suggest import did_you_mean, nearest, nearest_key
 
 if TYPE_CHECKING:
     from fusion_bench.cli.request import Request
@@ -26,13 +27,13 @@ def explain(error: Exception, request: Request) -> str | None:
     if isinstance(error, OverrideParseException):
         return _bad_syntax(error)
     if isinstance(error, MissingConfigException):
-        return _no_such_file(error, request)
+        return no_such_file(error, request)
     if isinstance(error, ConfigCompositionException):
         return _bad_override(error, request)
     if isinstance(error, OmegaConfBaseException):
         return _bad_value(error, request)
     if "Config group override must be a string" in str(error):
-        return _null_option(request)
+        return null_option(request)
     if isinstance(error, ReportedError | HydraException | ValueError):  # hydra refuses flags with ValueErrors
         return one_line(error)
     return None
@@ -51,32 +52,6 @@ def _bad_syntax(error: OverrideParseException) -> str:
         return f"cannot read the argument {override!r}; write key=value, or ~key to delete a key"
     reason = one_line(error).partition(" See https://")[0]
     return f"cannot read the value in {override!r}: {reason}; quote values that hold special characters: key='\"...\"'"
-
-
-def _no_such_file(error: MissingConfigException, request: Request) -> str:
-    """A misspelt option, or a misspelt name after ``--config-name``."""
-    files = ConfigFiles(request.search_path)
-    missing = error.missing_cfg_file or ""
-    group = next((group for group in _parents(missing) if group in files.groups), None)
-    if missing == request.config_name:
-        hint = did_you_mean(nearest(missing, files.primary), files.primary, what="there are")
-        return f"no configuration {missing!r} for --config-name{hint}"
-    if group is None:
-        return one_line(error)
-    chosen = [item.partition("=")[0].lstrip("+") for item in request.overrides]
-    group = next((key for key in chosen if missing.startswith(f"{key}/")), group.partition("/")[0])
-    option, options = missing.removeprefix(f"{group}/"), files.options(group)
-    if option in files.groups or f"{group}/{option}" in files.groups:
-        inner = [name for name in options if name.startswith(f"{option}/")]
-        return f"{group}={option} is a folder of options{did_you_mean([], inner, what='choose one of')}"
-    hint = did_you_mean(nearest_option(option, options), options, what=f"options of {group}")
-    return f"no option {option!r} in the group {group!r}{hint}"
-
-
-def _null_option(request: Request) -> str:
-    groups = ConfigFiles(request.search_path).groups
-    key = next((key for key in groups if f"{key}=null" in request.overrides), "GROUP")
-    return f"{key}=null names no option; write ~{key} to leave this part out"
 
 
 def _bad_override(error: ConfigCompositionException, request: Request) -> str:
@@ -137,12 +112,6 @@ def _without_values(request: Request, files: ConfigFiles) -> DictConfig:
         OmegaConf.set_struct(config, False)
         return config
     return DictConfig({})
-
-
-def _parents(path: str) -> Iterator[str]:
-    while "/" in path:
-        path = path.rpartition("/")[0]
-        yield path
 
 
 def _dotted(config: DictConfig, prefix: str = "") -> Iterator[str]:

@@ -20,3 +20,10 @@ def test_further_directories_add_options_and_missing_ones_do_nothing(config_dir)
 
 def test_hydras_own_groups_are_not_listed():
     assert not [group for group in ConfigFiles().by_group() if group.startswith("hydra")]
+
+
+def test_parts_of_other_files_are_no_options(config_dir):
+    (config_dir / "method" / "toys" / "_shared.yaml").touch()
+    files = ConfigFiles([f"file://{config_dir}"])
+    assert [option for option in files.options("method") if option.startswith("toys/")] == ["toys/toy"]
+    assert files.by_group()["method/toys"] == ["toy"]

@@ -18,6 +18,7 @@ CASES = {
     "option without its folder": (["method=tooy"], ["no option 'tooy'", "'toys/toy'"]),
     "folder as option": (["method=toys"], ["method=toys is a folder of options", "toys/toy"]),
     "option of a nested group": (["fabric/loggers=csv_loger"], ["no option 'csv_loger'", "'csv_logger'"]),
+    "option of a nested group in a sweep": (["-m", "fabric/loggers=none,csv_loger"], ["no option 'csv_loger'"]),
     "group": (["methd=toys/toy"], ["no key 'methd'", "did you mean 'method'?"]),
     "nested group": (["fabric/logers=none"], ["no group 'fabric/logers'", "'fabric/loggers'"]),
     "brackets": (["method.order=[a,b"], ["cannot read the value in 'method.order=[a,b'", "quote"]),
@@ -51,6 +52,16 @@ def test_message(case, error_of, capsys):
     assert [part for part in expected if part not in message] == []
     assert "\n" not in message
     assert capsys.readouterr().err == ""  # no boilerplate besides the message
+
+
+def test_file_that_names_a_missing_file_is_the_one_to_blame(error_of, config_dir):
+    file = config_dir / "method" / "toys" / "broken.yaml"
+    file.write_text("defaults: [/method/toys/tooy@_here_, _self_]\n", encoding="utf-8")
+    message = error_of("method=toys/broken")
+    assert message.startswith("error: method/toys/broken.yaml names 'method/toys/tooy', which does not exist")
+    assert "did you mean 'method/toys/toy'" in message
+        "error: method/toys/broken.yaml names 'method/toys/tooy', which does not exist; did you mean 'method/toys/toy'"
+    )
 
 
 def test_full_error_gives_the_traceback(command, monkeypatch):
