@@ -1,0 +1,64 @@
+# Everything a developer or visitor runs. Needs Python >= 3.10, make and PyPI.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SUITE := data/local_suite
+OUTPUT ?= outputs/demo
+WORKERS ?= 0# processes that pytest uses; 0: one process
+
+.PHONY: help install demo local-suite test pytest lint format docs bench clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: $(STAMP) ## install the tested versions into .venv
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "error: $$($(PYTHON) --version) is too old, Python 3.10 or newer is needed: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+local-suite: $(STAMP) ## build the small real CLIP suite (about two minutes, once)
+	$(BIN)/python -m tools.local_suite
+
+demo: local-suite ## merge the local suite with OPCM and print the accuracies
+	$(BIN)/fusion_bench method=opcm/opcm \
+	  modelpool=CLIPVisionModelPool/clip-vit-tiny_local \
+	  taskpool=CLIPVisionModelTaskPool/clip-vit-classification_local \
+	  individual_accuracy=$(SUITE)/individual.json seed=0 print_config=false \
+	  fabric.loggers.root_dir=$(OUTPUT) fabric.loggers.name=opcm
+
+test: lint docs pytest ## lint, types, docs, then all tests
+
+pytest: $(STAMP)
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(STAMP) ## ruff, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## format the code and mend what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(STAMP) ## build the documentation into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: $(STAMP) ## measure the speed and memory of a merge step
+	$(BIN)/python benchmarks/opcm_step.py
+	$(BIN)/python benchmarks/memory.py
+
+clean: ## remove everything that can be built again, except .venv and data
+	rm -rf build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

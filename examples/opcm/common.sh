@@ -1,0 +1,32 @@
+# Sourced by the scripts beside it. Everything set here can be given in the environment instead.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+if [[ -d .venv/bin ]]; then PATH="$PWD/.venv/bin:$PATH"; fi
+
+: "${MODELPOOL:=CLIPVisionModelPool/clip-vit-tiny_local}"
+: "${TASKPOOL:=CLIPVisionModelTaskPool/clip-vit-classification_local}"
+: "${INDIVIDUAL:=data/local_suite/individual.json}" # accuracies of the fine-tuned models; null: not known
+: "${FUSION_BENCH:=fusion_bench}" # the command
+: "${OUTPUT:=outputs/examples/opcm}"
+
+if [[ $MODELPOOL == *_local && ! -f $INDIVIDUAL ]]; then python3 -m tools.local_suite; fi
+
+# run DIRECTORY VERSION [key=value ...]: one run, skipped when finished and resumed when interrupted
+run() {
+  local root name=${1##*/} version=$2 resume=false
+  root=$OUTPUT/$(dirname "$1")
+  local files=$root/$name/version_$version
+  shift 2
+  if [[ -s $files/program_report.json ]]; then
+    echo "finished earlier: $files"
+    return
+  fi
+  if [[ -f $files/resume/run.json ]]; then resume=true; fi
+  echo "running: $files"
+  $FUSION_BENCH modelpool="$MODELPOOL" taskpool="$TASKPOOL" individual_accuracy="$INDIVIDUAL" \
+    fabric.loggers.root_dir="$root" fabric.loggers.name="$name" fabric.loggers.version="$version" \
+    resume=$resume print_config=false print_function_call=false "$@"
+}
+
+# summarise DIRECTORY: one row for each kind of run below it
+summarise() { python3 examples/opcm/summary.py "$OUTPUT/$1"; }

@@ -1,0 +1,111 @@
+"""The example scripts: valid shell, known names, skipping and resuming."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+CONFIG = REPOSITORY / "config"
+SCRIPTS = sorted(REPOSITORY.glob("examples/**/*.sh"))
+RUNNABLE = [script for script in SCRIPTS if script.name != "common.sh"]
+
+FAKE = """#!/usr/bin/env bash
+echo "$@" >> "$CALLS"
+for argument in "$@"; do case $argument in
+  fabric.loggers.root_dir=*) root=${argument#*=} ;;
+  fabric.loggers.name=*) name=${argument#*=} ;;
+  fabric.loggers.version=*) version=${argument#*=} ;;
+esac; done
+mkdir -p "$root/$name/version_$version/resume"
+cp "$REPORT" "$root/$name/version_$version/program_report.json"
+"""
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_script_is_valid_shell(script: Path):
+    subprocess.run(["bash", "-n", script], check=True)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_pools_named_in_scripts_exist(script: Path):
+    text = script.read_text(encoding="utf-8")
+    for group, pattern in (
+        ("modelpool", r"CLIPVisionModelPool/[\w-]+"),
+        ("taskpool", r"CLIPVisionModelTaskPool/[\w-]+"),
+    ):
+        for name in re.findall(pattern, text):
+            assert (CONFIG / group / f"{name}.yaml").is_file(), name
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch):
+    """Runs a script with a stand-in for the command; gives the calls that were made."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "fusion_bench").write_text(FAKE)
+    (tools / "fusion_bench").chmod(0o755)
+    report = {
+        "model_info": {"trainable_params": 1, "all_params": 1, "trainable_percentage": 1.0},
+        "digits": {"accuracy": 0.5, "loss": 1.0},
+        "average": {"accuracy": 0.5, "loss": 1.0},
+    }
+    (tmp_path / "report.json").write_text(json.dumps(report))
+
+    def run(script: Path, **settings: str) -> tuple[list[str], str]:
+        calls = tmp_path / "calls"
+        calls.write_text("")
+        environment = {
+            "CALLS": str(calls),
+            "REPORT": str(tmp_path / "report.json"),
+            "OUTPUT": str(tmp_path / "output"),
+            "MODELPOOL": "a_pool",
+            "INDIVIDUAL": "null",
+            "FUSION_BENCH": str(tools / "fusion_bench"),
+            **settings,
+        }
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        done = subprocess.run(["bash", script], check=True, capture_output=True, text=True)
+        return calls.read_text().splitlines(), done.stdout
+
+    return run
+
+
+@pytest.mark.parametrize("script", RUNNABLE, ids=lambda path: path.name)
+def test_methods_that_a_script_runs_exist(shell, script: Path):
+    calls, _ = shell(script)
+    assert calls
+    for call in calls:
+        (method,) = re.findall(r"\bmethod=(\S+)", call)
+        assert (CONFIG / "method" / f"{method}.yaml").is_file(), method
+
+
+@pytest.mark.parametrize("script", RUNNABLE, ids=lambda path: path.name)
+def test_finished_runs_are_skipped_and_summarised(shell, script: Path):
+    first, table = shell(script)
+    again, same_table = shell(script)
+    assert first
+    assert again == []
+    assert "| 50.0 " in table
+    assert same_table.splitlines()[-1] == table.splitlines()[-1]
+
+
+def test_interrupted_runs_are_resumed(shell, tmp_path: Path):
+    script = REPOSITORY / "examples/opcm/alpha.sh"
+    (fresh,), _ = shell(script, ALPHAS="0.5")
+    run = tmp_path / "output/alpha/alpha_0.5/version_0"
+    (run / "program_report.json").unlink()
+    (run / "resume/run.json").touch()
+    (resumed,), _ = shell(script, ALPHAS="0.5")
+    assert "resume=false" in fresh.split()
+    assert resumed == fresh.replace("resume=false", "resume=true")
+
+
+def test_options_are_passed_on(shell):
+    calls, _ = shell(REPOSITORY / "examples/opcm/orders.sh", SEEDS="3")
+    assert all("seed=3" in call.split() for call in calls)
