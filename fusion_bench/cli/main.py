@@ -15,6 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from fusion_bench.cli.checks import check_config
+from fusion_bench.cli.early import check_early
 from fusion_bench.cli.errors import ReportedError, explain
 from fusion_bench.cli.help import help_text
 from fusion_bench.cli.request import CONFIG_MODULE, CONFIG_NAME, FLAGS, Request
@@ -85,11 +86,14 @@ def main() -> None:
 
 
 def _start(request: Request) -> None:
-    """Answer ``--help``, or hand over to hydra.
+    """Answer ``--help``, or hand over to hydra what has no early error.
 
     Raises:
-        ReportedError: if a flag does not exist.
+        ReportedError: if a flag or a configuration directory does not exist.
     """
+    for place in request.search_path:
+        if place.startswith("file://") and not os.path.isdir(place.removeprefix("file://")):
+            raise ReportedError(f"no configuration directory {place.removeprefix('file://')}")
     for flag in request.flags:
         name = flag.partition("=")[0]
         if name.startswith("--") and not any(known.startswith(name) for known in FLAGS):
@@ -98,6 +102,7 @@ def _start(request: Request) -> None:
         sys.stdout.write(help_text(request))
         sys.stdout.flush()
     else:
+        check_early(request)
         sys.argv[1:] = request.arguments
         run_job()
 

@@ -36,6 +36,7 @@ _WITH_VALUE = {
     "--config-path": "config_path",
     "-cp": "config_path",
 }
+_WITH_CHOICE = ("--cfg", "-c", "--package", "-p", "--info", "-i", "--experimental-rerun")
 _SEARCH_PATH = "hydra.searchpath="
 
 
@@ -62,12 +63,13 @@ class Request:
             flag, has_value, value = argument.partition("=")
             if flag in _WITH_VALUE:
                 values[_WITH_VALUE[flag]] = value if has_value else "".join(remaining[:1])
-                others += [argument] if has_value else [argument, *remaining[:1]]
-                del remaining[: 0 if has_value else 1]
-            elif not argument.startswith("-") and (has_value or argument.startswith("~")):
-                overrides.append(argument)
-            else:
+            if argument in _WITH_VALUE or (argument in _WITH_CHOICE and "=" not in "".join(remaining[:1])):
+                others += [argument, *remaining[:1]]
+                del remaining[:1]
+            elif argument.startswith("-"):
                 others.append(argument)
+            else:
+                overrides.append(argument)
         return cls(
             config_name=values.get("config_name", CONFIG_NAME),
             config_dir=values.get("config_dir"),

@@ -60,8 +60,6 @@ def test_file_that_names_a_missing_file_is_the_one_to_blame(error_of, config_dir
     message = error_of("method=toys/broken")
     assert message.startswith("error: method/toys/broken.yaml names 'method/toys/tooy', which does not exist")
     assert "did you mean 'method/toys/toy'" in message
-        "error: method/toys/broken.yaml names 'method/toys/tooy', which does not exist; did you mean 'method/toys/toy'"
-    )
 
 
 def test_full_error_gives_the_traceback(command, monkeypatch):
@@ -72,11 +70,6 @@ def test_full_error_gives_the_traceback(command, monkeypatch):
         command("method.alhpa=1")
 
 
-def test_missing_config_dir_is_named(monkeypatch, capsys):
-    import sys
-
-    from fusion_bench.cli.main import main
-
-    monkeypatch.setattr(sys, "argv", ["fusion_bench", "--config-dir", "no/such/dir", "seed=1"])
-    with pytest.raises(SystemExit, match=r"error: Additional config directory '.*no/such/dir' not found"):
-        main()
+@pytest.mark.parametrize("argument", ["--config-dir=/no/such/dir", "hydra.searchpath=[file:///no/such/dir]"])
+def test_missing_config_dir_is_named(argument, error_of):
+    assert error_of(argument) == "error: no configuration directory /no/such/dir"

@@ -103,6 +103,18 @@ def test_dry_run_returns_and_leaves_no_file(command, tmp_path):
     assert [path for path in (tmp_path / "work").rglob("*") if path.is_file()] == []
 
 
+def test_an_early_error_leaves_no_directory(error_of, tmp_path):
+    error_of(*VALID, "method.order=[x]")
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_a_configuration_may_ask_for_a_sweep(command, config_dir, tmp_path):
+    mine = "defaults: [fabric_model_fusion, _self_]\nhydra: {mode: MULTIRUN}\n"
+    (config_dir / "mine.yaml").write_text(mine, encoding="utf-8")
+    command("--config-name=mine", *VALID, RECORD, "path.log_dir=a,b")
+    assert jobs(tmp_path) == {"a": "0", "b": "1"}
+
+
 def test_a_run_works_in_its_log_directory(command, tmp_path):
     command(*VALID, RECORD)
     (file,) = tmp_path.rglob("job.txt")

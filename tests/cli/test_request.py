@@ -4,8 +4,8 @@ from fusion_bench.cli.request import Request
 
 
 def test_flags_values_and_overrides_are_told_apart():
-    request = Request.from_argv(["-m", "a=1", "--config-dir", "x=y", "~b", "--config-name=other", "--cfg", "job"])
-    assert request.overrides == ("a=1", "~b")
+    request = Request.from_argv(["-m", "a=1", "--config-dir", "x=y", "~b", "--config-name=other", "--cfg", "job", "c"])
+    assert request.overrides == ("a=1", "~b", "c")
     assert (request.config_dir, request.config_name) == ("x=y", "other")
     assert request.flags == ("-m", "--config-dir", "--config-name=other", "--cfg")
 
