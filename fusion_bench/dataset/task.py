@@ -105,4 +105,21 @@ def as_task(name: str, entry: Any) -> ClassificationTask:
     return ClassificationTask(dataset=entry)
 
 
+def check_entry(name: str, entry: Any) -> None:
+    """Find mistakes in an entry of ``test_datasets`` without loading data, as far as that can be done.
+
+    What a ``_target_`` of the user's own builds is not known before it is built.
+
+    Raises:
+        KeyError: if class names are neither given nor known.
+        TypeError: if a key is unknown, or a class name or template is not a string.
+    """
+    target = entry.get("_target_") if isinstance(entry, Mapping) else None
+    if target == f"{load_image_classification.__module__}.{load_image_classification.__qualname__}":
+        entry = {key: value for key, value in entry.items() if key != "_target_"}
+    elif target is not None and target != f"{ClassificationTask.__module__}.{ClassificationTask.__qualname__}":
+        return
+    as_task(name, entry).resolve_names(name)
+
+
 _LOADING_KEYS = ("path", "split", "name", "image_column", "label_column", "data_dir", "cache_dir")

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from fusion_bench.dataset.pixels import EncodedImages, PixelBatches, PixelTransform, check_loader_options
 from fusion_bench.dataset.registry import ClassNames
-from fusion_bench.dataset.task import as_task
+from fusion_bench.dataset.task import as_task, check_entry
 from fusion_bench.models.clip_classifier import classify, image_features
 from fusion_bench.models.clip_loading import load_clip_model, load_image_processor, load_tokenizer
 from fusion_bench.report import TaskScore
@@ -215,9 +215,7 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
                 raise KeyError(
                     f"tasks names {task!r}, which is not in test_datasets; it has {list(self._test_datasets)}"
                 )
-            entry = self._test_datasets[task]
-            if not (isinstance(entry, Mapping) and "_target_" in entry):  # else known only after building it
-                as_task(task, entry).resolve_names(task)
+            check_entry(task, self._test_datasets[task])
         if self._clip_model is None and self._base_model is None:
             raise ValueError("a CLIP task pool needs base_model or clip_model, to compute zero-shot heads with")
         if self._base_model is None and not isinstance(self._clip_model, str | Path) and self._processor is None:

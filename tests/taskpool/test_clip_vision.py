@@ -280,6 +280,15 @@ def test_a_user_can_bring_a_data_set(make_pool, tower, tmp_path):
 def test_mistakes_are_found_before_anything_is_loaded(make_pool, tiny_clip_dir):
     with pytest.raises(KeyError, match=r"no class names are known for the task 'mnst'; did you mean 'mnist'"):
         make_pool(test_datasets={"mnst": "someone/mnist"})
+    loader = {"_target_": "fusion_bench.dataset.loading.load_image_classification", "path": "someone/cars"}
+    with pytest.raises(KeyError, match="no class names are known for the task 'cars'"):
+        make_pool(test_datasets={"cars": loader})
+    with pytest.raises(TypeError, match="task 'mnist' has an unknown key 'splt'"):
+        make_pool(test_datasets={"mnist": {**loader, "splt": "test"}})
+    task = {"_target_": "fusion_bench.dataset.task.ClassificationTask", "dataset": "x"}
+    with pytest.raises(KeyError, match="no class names are known for the task 'cars'"):
+        make_pool(test_datasets={"cars": task})
+    make_pool(test_datasets={"cars": {"_target_": "somewhere.unknown"}})  # not known before it is built
     with pytest.raises(KeyError, match=r"tasks names 'cars', which is not in test_datasets"):
         make_pool(tasks=["cars"])
     with pytest.raises(TypeError, match="test_datasets must map names to tasks, got a list"):

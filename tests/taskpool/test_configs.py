@@ -1,0 +1,76 @@
+"""The shipped configs: they compose, name every argument with its default, and build."""
+
+import inspect
+
+import pytest
+from hydra import compose, initialize_config_module
+from hydra.utils import get_class, instantiate
+from omegaconf import OmegaConf
+
+from fusion_bench.dataset.loading import load_image_classification
+from fusion_bench.dataset.task import check_entry
+
+TA8 = ["sun397", "stanford-cars", "resisc45", "eurosat", "svhn", "gtsrb", "mnist", "dtd"]
+INDIVIDUAL = "modelpool=CLIPVisionModelPool/clip-vit-base-patch32_individual"
+
+
+@pytest.fixture(autouse=True)
+def _configs(monkeypatch):
+    monkeypatch.setenv("FUSION_BENCH_CACHE_DIR", "somewhere")
+    with initialize_config_module("fusion_bench_config", version_base="1.3"):
+        yield
+
+
+def composed(*overrides):
+    return compose("fabric_model_fusion", overrides=[INDIVIDUAL, *overrides])
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        INDIVIDUAL,
+        "modelpool=CLIPVisionModelPool/clip-vit-base-patch32_TA8",
+        "modelpool=CLIPVisionModelPool/clip-vit-base-patch32_TA8_model_only",
+        "taskpool=CLIPVisionModelTaskPool/clip-vit-single-task_mnist",
+        "taskpool=dummy",
+    ],
+)
+def test_every_argument_is_a_key_with_its_default(override):
+    config = composed(override)[override.partition("=")[0]]
+    parameters = inspect.signature(get_class(config._target_)).parameters
+    assert set(config) - {"_target_"} == set(parameters)
+    own = {"models", "base_model", "test_datasets", "train_datasets", "processor", "clip_model", "dataloader_kwargs"}
+    for name in set(parameters) - own - {"cache_dir"}:
+        assert config[name] == parameters[name].default, name
+    assert "cache_dir" not in config or config.cache_dir == "somewhere"
+    built = instantiate(config, _recursive_=False)
+    assert built.config.items() >= {"_target_": built.config["_target_"]}.items()
+
+
+def test_base_model_is_the_checkpoint_to_score():
+    pool = composed("modelpool.base_model=checkpoints/mine").modelpool
+    assert pool.models == {"_pretrained_": "checkpoints/mine"}
+
+
+def test_the_eight_tasks_in_their_order():
+    config = composed("modelpool=CLIPVisionModelPool/clip-vit-base-patch32_TA8").modelpool
+    assert list(config.models) == ["_pretrained_", *TA8]
+    assert config.models._pretrained_ == "openai/clip-vit-base-patch32"
+    assert all(config.models[task] == f"tanganke/clip-vit-base-patch32_{task}" for task in TA8)
+    for split in ("train", "test"):
+        data = config[f"{split}_datasets"]
+        assert list(data) == TA8
+        for entry in data.values():
+            arguments = {key: value for key, value in OmegaConf.to_container(entry).items() if key != "_target_"}
+            inspect.signature(load_image_classification).bind(**arguments)
+            assert entry.split == split
+            assert entry.cache_dir == "somewhere"
+    only = composed("modelpool=CLIPVisionModelPool/clip-vit-base-patch32_TA8_model_only").modelpool
+    assert only.models == config.models
+    assert only.test_datasets is None
+
+
+def test_one_key_changes_the_backbone_of_a_task_pool():
+    config = composed("taskpool=CLIPVisionModelTaskPool/clip-vit-single-task_mnist", "taskpool.base_model=a/b").taskpool
+    assert config.clip_model == config.processor == "a/b"
+    check_entry("mnist", config.test_datasets.mnist)
