@@ -103,3 +103,10 @@ def test_log_dir_is_named_after_the_configuration_and_the_time():
     log_dir = OmegaConf.to_container(compose().path)["log_dir"]
     assert log_dir.startswith("${path.output_dir}/${hydra:job.config_name}/")
     assert "%f" in log_dir  # microseconds: two runs of one second differ
+
+
+@pytest.mark.parametrize("group", ["method", "modelpool", "taskpool", "fabric", "path"])
+def test_every_option_composes(group):
+    for option in ConfigFiles().options(group):
+        if f"{group}/{option}".count("/") < 2 or group != "fabric":  # fabric/loggers is a group of its own
+            assert compose(f"{group}={option}")[group], option
