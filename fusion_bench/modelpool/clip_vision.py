@@ -13,19 +13,14 @@ from torch import nn
 from fusion_bench.functional.params import Params
 from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool
 from fusion_bench.models.checkpoint import open_checkpoint, save_params, weight_files
+from fusion_bench.models.clip_config import compare_configs, different_field, read_vision_config, vision_config_of
 from fusion_bench.models.clip_loading import (
     default_image_processor,
     has_processor,
     load_clip_model,
     load_image_processor,
 )
-from fusion_bench.models.clip_vision import (
-    VisionArchitecture,
-    compare_configs,
-    different_field,
-    read_vision_config,
-    vision_config_of,
-)
+from fusion_bench.models.clip_vision import VisionArchitecture
 from fusion_bench.models.fingerprint import FileHashes
 from fusion_bench.models.hub import PROCESSOR_FILES, fetch, model_directory
 from fusion_bench.utils.files import atomic_directory

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from fusion_bench.models.checkpoint import open_checkpoint
-from fusion_bench.models.clip_vision import read_config, read_vision_config
+from fusion_bench.models.clip_config import read_config, read_vision_config
 from fusion_bench.models.hub import CONFIG_FILES, PROCESSOR_FILES, TOKENIZER_FILES, fetch, model_directory
 from fusion_bench.utils.configurable import build
 

@@ -15,15 +15,14 @@ from fusion_bench.dataset.pixels import EncodedImages, PixelBatches, PixelTransf
 from fusion_bench.dataset.registry import ClassNames
 from fusion_bench.dataset.task import as_task, check_entry
 from fusion_bench.models.clip_classifier import classify, image_features
-from fusion_bench.models.clip_loading import load_clip_model, load_image_processor, load_tokenizer
+from fusion_bench.models.clip_vision import float_dtype, vision_tower
 from fusion_bench.report import TaskScore
 from fusion_bench.taskpool.base_pool import BaseTaskPool, device_of
-from fusion_bench.taskpool.heads import TextSide, ZeroShotHeads
+from fusion_bench.taskpool.clip_sources import ClipSources
+from fusion_bench.taskpool.heads import TextSide, ZeroShotHeads, check_backbone
 from fusion_bench.taskpool.layer_features import LayerFeatures
-from fusion_bench.utils.configurable import build
 
 KEPT_PIXEL_BYTES = 4 << 30
-_SAME_BACKBONE = ("hidden_size", "patch_size", "image_size")
 
 
 @dataclass(frozen=True)
@@ -115,6 +114,7 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         self._prepared: dict[tuple[str, bool], PreparedTask] = {}
         self._heads: ZeroShotHeads | None = None
         self._transform: PixelTransform | None = None
+        self._sources = ClipSources(processor, clip_model, base_model, data_processor, cache_dir)
         self._check_arguments()
 
     @property
@@ -182,29 +182,13 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
 
     def _zero_shot_heads(self) -> ZeroShotHeads:
         if self._heads is None:
-            source = self._base_model if self._clip_model is None else self._clip_model
-            clip = load_clip_model(source, "the task pool's clip_model", cache_dir=self._cache_dir)
-            if clip is not source:  # ours to change
-                clip = clip.float().requires_grad_(False)
-                clip = clip.to(self._device) if self._device and self._move_to_device else clip
-            tokenizer = load_tokenizer(self._tokenizer_source(), "the task pool's processor", cache_dir=self._cache_dir)
-            self._heads = ZeroShotHeads(TextSide.of(clip, _origin(source, clip)), tokenizer)
+            self._heads = self._sources.heads(self._device if self._move_to_device else None)
         return self._heads
 
     def _pixel_transform(self) -> PixelTransform:
         if self._transform is None:
-            owner = "the task pool's processor"
-            given = (self._data_processor, self._processor, self._base_model, self._clip_model)
-            source = next(source for source in given if source is not None)
-            self._transform = PixelTransform(load_image_processor(source, owner, cache_dir=self._cache_dir))
+            self._transform = self._sources.pixel_transform()
         return self._transform
-
-    def _tokenizer_source(self) -> Any:
-        """The processor, unless it has no tokenizer; then the model itself."""
-        processor = build(self._processor) if isinstance(self._processor, Mapping) else self._processor
-        if isinstance(processor, str | Path) or hasattr(processor, "tokenizer"):
-            return processor
-        return self._base_model if self._base_model is not None else self._clip_model
 
     def _check_arguments(self) -> None:
         """Find mistakes in the configuration before anything is loaded."""
@@ -216,45 +200,5 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
                     f"tasks names {task!r}, which is not in test_datasets; it has {list(self._test_datasets)}"
                 )
             check_entry(task, self._test_datasets[task])
-        if self._clip_model is None and self._base_model is None:
-            raise ValueError("a CLIP task pool needs base_model or clip_model, to compute zero-shot heads with")
-        if self._base_model is None and not isinstance(self._clip_model, str | Path) and self._processor is None:
-            raise ValueError("a CLIP task pool needs processor or base_model when clip_model is not given by path")
         check_loader_options(self._dataloader_kwargs or {})
         LayerFeatures(max_num=self._layer_wise_feature_max_num)
-
-
-def vision_tower(model: nn.Module) -> nn.Module:
-    """The vision tower of a CLIP model or of one with projection; any other module as it is."""
-    from transformers import CLIPModel, CLIPVisionModelWithProjection
-
-    if isinstance(model, CLIPModel | CLIPVisionModelWithProjection):
-        return model.vision_model  # type: ignore[no-any-return]
-    return model
-
-
-def check_backbone(tower: nn.Module, side: TextSide) -> None:
-    """Check that a tower is of the backbone whose text side the heads come from, as far as the tower says.
-
-    Raises:
-        ValueError: naming both and the first of hidden size, patch size and image size that differs.
-    """
-    config = getattr(tower, "config", None)
-    for field in _SAME_BACKBONE:
-        ours, expected = getattr(config, field, None), getattr(side.vision_config, field)
-        if ours is not None and ours != expected:
-            raise ValueError(
-                f"the model is of another backbone than the task pool's CLIP model: its vision tower "
-                f"({type(tower).__name__}) has {field} {ours}, that of {side.origin} has {expected}; set base_model of "
-                "the task pool to the CLIP model that the tower was fine-tuned from"
-            )
-
-
-def float_dtype(model: nn.Module) -> torch.dtype:
-    """The dtype of the model's first floating-point parameter; float32 if it has none."""
-    return next((tensor.dtype for tensor in model.parameters() if tensor.is_floating_point()), torch.float32)
-
-
-def _origin(source: Any, clip: Any) -> str:
-    path = source if isinstance(source, str | Path) else clip.config.name_or_path
-    return repr(str(path)) if path else f"the {type(clip).__name__} in memory"

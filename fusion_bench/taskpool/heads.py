@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from fusion_bench.dataset.registry import ClassNames
 from fusion_bench.models.clip_classifier import zero_shot_head
 
+_SAME_BACKBONE = ("hidden_size", "patch_size", "image_size")
+
 
 @dataclass(frozen=True)
 class TextSide:
@@ -70,3 +72,20 @@ class ZeroShotHeads:
         finally:
             for module in training:
                 module.training = True
+
+
+def check_backbone(tower: nn.Module, side: TextSide) -> None:
+    """Check that a tower is of the backbone whose text side the heads come from, as far as the tower says.
+
+    Raises:
+        ValueError: naming both and the first of hidden size, patch size and image size that differs.
+    """
+    config = getattr(tower, "config", None)
+    for field in _SAME_BACKBONE:
+        ours, expected = getattr(config, field, None), getattr(side.vision_config, field)
+        if ours is not None and ours != expected:
+            raise ValueError(
+                f"the model is of another backbone than the task pool's CLIP model: its vision tower "
+                f"({type(tower).__name__}) has {field} {ours}, that of {side.origin} has {expected}; set base_model of "
+                "the task pool to the CLIP model that the tower was fine-tuned from"
+            )

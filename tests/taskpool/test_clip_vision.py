@@ -16,6 +16,7 @@ from fusion_bench.dataset import images as images_module
 from fusion_bench.dataset.registry import class_names
 from fusion_bench.dataset.task import ClassificationTask
 from fusion_bench.models.clip_loading import default_image_processor
+from fusion_bench.taskpool import clip_sources as sources_module
 from fusion_bench.taskpool import clip_vision as module_under_test
 from fusion_bench.taskpool import heads as heads_module
 from fusion_bench.taskpool.clip_vision import CLIPVisionModelTaskPool
@@ -80,7 +81,7 @@ def counted(monkeypatch):
     """Counts data sets set up, heads computed, models loaded and images read."""
     counts = {"setup": [], "head": [], "clip": 0, "image": 0}
     load, head = ClassificationTask.load, heads_module.zero_shot_head
-    clip, image = module_under_test.load_clip_model, images_module.LabelledImages.__getitem__
+    clip, image = sources_module.load_clip_model, images_module.LabelledImages.__getitem__
 
     def counting_load(self, task, **kwargs):
         counts["setup"].append(task)
@@ -100,7 +101,7 @@ def counted(monkeypatch):
 
     monkeypatch.setattr(ClassificationTask, "load", counting_load)
     monkeypatch.setattr(heads_module, "zero_shot_head", counting_head)
-    monkeypatch.setattr(module_under_test, "load_clip_model", counting_clip)
+    monkeypatch.setattr(sources_module, "load_clip_model", counting_clip)
     monkeypatch.setattr(images_module.LabelledImages, "__getitem__", counting_image)
     return counts
 
