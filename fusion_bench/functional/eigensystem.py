@@ -42,7 +42,7 @@ def gram_upper(rows: Tensor, *, block: int = 192, columns: int = 1024) -> Tensor
     """
     size = rows.shape[0]
     gram = torch.zeros(size, size, dtype=torch.float64, device=rows.device)
-    for part in rows.split(columns, dim=1):
+    for part in torch.split(rows, columns, dim=1):
         exact = part.double()
         for start in range(0, size, block):
             gram[start : start + block, start:].addmm_(exact[start : start + block], exact[start:].T)

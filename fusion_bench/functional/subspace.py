@@ -20,6 +20,7 @@ RELATIVE_TOLERANCE = 1e-6
 
 _SLACK = 1e-9  # on the cumulative sum, so that a sum equal to α Σσ counts as reached in spite of rounding
 _SMALL = 1 << 16  # entries below which float64 products cost nothing worth saving
+_COLUMNS = 1024  # columns held in float64 at a time
 _WEAK = 0.05  # share of the root mean square singular value below which float32 would blur a right singular vector
 
 
@@ -118,8 +119,9 @@ def _singular_pairs(
         vectors = system.vectors(first, last, precision)
         left[:, first:last] = vectors
         scaled = (vectors / singular_values[first:last].to(precision)).T
-        for part, target in zip(rows.split(1024, dim=1), right[first:last].split(1024, dim=1), strict=True):
-            target.copy_(scaled @ part.to(precision))
+        for start in range(0, rows.shape[1], _COLUMNS):
+            columns = slice(start, start + _COLUMNS)
+            right[first:last, columns] = scaled @ rows[:, columns].to(precision)
     return left, right
 
 

@@ -51,7 +51,7 @@ class ThreadExecutor:
     def map(self, function: Callable[[str], T], names: Sequence[str], tick: Tick | None = None) -> dict[str, T]:
         """Results by name, in the order of ``names``; the first error ends the map and is raised."""
         with (
-            _one_blas_thread(),
+            one_blas_thread(),
             ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
         ):
             futures = {pool.submit(function, name): name for name in names}
@@ -70,7 +70,7 @@ _threads_lock = threading.RLock()
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[None]:
+def one_blas_thread() -> Iterator[None]:
     """Set torch and SciPy to one thread and put the numbers back; the settings are the process's, hence the lock."""
     # Loaded first, because only a library that is loaded can be limited.
     import scipy.linalg  # noqa: F401

@@ -1,7 +1,7 @@
-"""OPCM: each model contributes the part of its task vector that the models merged before do not already span.
+"""OPCM: merge models as they arrive, projecting each task vector away from what is already merged.
 
-Tang et al., "Merging Models on the Fly Without Retraining: A Sequential Approach to Scalable Continual Model Merging",
-2025, arXiv 2501.09522.
+Tang et al., "Merging Models on the Fly Without Retraining: A Sequential Approach to Scalable Continual Model
+Merging", 2025, arXiv 2501.09522.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import NamedTuple
 from fusion_bench.functional.params import Params, task_vector
 from fusion_bench.functional.subspace import project_out
 from fusion_bench.method.continual import Base, ContinualAlgorithm, MapTensors, MergeState
-from fusion_bench.method.opcm.fold import Update, accumulated, next_state, update
+from fusion_bench.method.opcm.fold import Update, next_state, update
 from fusion_bench.utils.lapack import lapack_eigensystem
 
 
-class Fold(NamedTuple):
-    """One tensor of the next state, and how many of its directions were protected (None where it was added whole)."""
+class _Folded(NamedTuple):
+    """What one tensor contributes to the next state."""
 
-    tensor: Update
-    split_rank: int | None = None
+    update: Update
+    rank: int | None  # protected directions; None where nothing was projected
 
 
 def opcm_step(
@@ -32,44 +32,46 @@ def opcm_step(
     zero_diagonal: bool,
     map_tensors: MapTensors,
 ) -> MergeState:
-    """A ← A + Π_A(τ) for weights of linear layers, A ← A + τ for all else; merged = θ_0 + A/λ.
+    """Add the part of ``incoming`` that the models merged so far do not already span.
 
-    λ_t = ‖A‖ / mean(‖τ_1‖ … ‖τ_t‖) gives the merged task vector the norm of an average one.
+    A ← A + Π_A(τ) for the weights of linear layers and A ← A + τ for every other tensor, where τ = θ_t − θ_0; the
+    merged model is θ_0 + A / λ_t with λ_t = ‖A‖ / mean(‖τ_1‖ … ‖τ_t‖).
 
     Args:
-        state: the models merged so far; None before the first, which is taken as it is.
-        incoming: the parameters of the new model.
-        base: the pretrained parameters.
-        alpha: share of the singular values of A whose directions are protected, in [0, 1].
-        zero_diagonal: also remove each singular direction's own coordinate.
+        state: the models merged so far; None before the first, which enters as it is.
+        incoming: the parameters θ_t.
+        base: the pretrained parameters θ_0, and which of them are weights of linear layers.
+        alpha: share of the singular values whose directions are protected, in [0, 1].
+        zero_diagonal: also remove the component along each singular direction's own pair.
         map_tensors: runs a function over names.
     """
 
-    def fold(name: str) -> Fold:
+    def fold(name: str) -> _Folded:
         vector = task_vector(incoming, base.params, name)
-        before = accumulated(state, name)
-        if before is None:
-            return Fold(update(vector, vector))
+        if state is None:
+            return _Folded(update(vector, vector), None)
+        accumulator = state.accumulator[name]
         if name not in base.linear_weights:
-            return Fold(update(before + vector, vector))
+            return _Folded(update(accumulator + vector, vector), None)
         projected, rank = project_out(
-            before, vector, alpha=alpha, zero_diagonal=zero_diagonal, solve=lapack_eigensystem
+            accumulator, vector, alpha=alpha, zero_diagonal=zero_diagonal, solve=lapack_eigensystem
         )
-        return Fold(update(projected.add_(before), vector), rank)
+        return _Folded(update(projected.add_(accumulator), vector), rank)
 
-    folds = map_tensors(fold, base.mergeable)
-    after = next_state(state, {name: fold.tensor for name, fold in folds.items()}, divisor=1.0)
-    mean_norm = after.norm_sum / after.count
-    first = state is None or mean_norm == 0 or after.accumulator_norm == 0
-    ranks = {name: fold.split_rank for name, fold in folds.items() if fold.split_rank is not None}
-    return replace(after, divisor=1.0 if first else after.accumulator_norm / mean_norm, split_ranks=ranks)
+    folded = map_tensors(fold, base.mergeable)
+    merged = next_state(state, {name: tensor.update for name, tensor in folded.items()}, divisor=1.0)
+    mean_norm = merged.norm_sum / merged.count
+    ranks = {name: tensor.rank for name, tensor in folded.items() if tensor.rank is not None}
+    # Without a change to merge there is nothing to scale.
+    divisor = merged.accumulator_norm / mean_norm if merged.accumulator_norm > 0 and mean_norm > 0 else 1.0
+    return replace(merged, divisor=divisor, split_ranks=ranks)
 
 
 def check_alpha(alpha: float) -> None:
-    """Check the protected share.
+    """Check the share of protected singular values.
 
     Raises:
-        ValueError: unless it is in [0, 1].
+        ValueError: if it is not in [0, 1].
     """
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha must be in [0, 1], got {alpha}")
@@ -77,12 +79,14 @@ def check_alpha(alpha: float) -> None:
 
 @dataclass(kw_only=True)
 class OPCM(ContinualAlgorithm):
-    """Orthogonal projection-based continual merging.
+    """Orthogonal projection of each new task vector against the models merged so far.
 
     Args:
-        alpha: share of the singular values of what is merged whose directions are protected, in [0, 1].
-        zero_diagonal: also remove the coordinate of each singular direction u_i v_iᵀ, as the FusionBench code does; the
-            code released with the paper keeps it.
+        alpha: share of the singular values whose directions are protected, in [0, 1].
+        zero_diagonal: also remove the diagonal of Uᵀ τ V, as the published code does and the paper's own does not.
+
+    Raises:
+        ValueError: if ``alpha`` is out of range.
     """
 
     alpha: float = 0.5
@@ -93,7 +97,7 @@ class OPCM(ContinualAlgorithm):
         check_alpha(self.alpha)
 
     def merge_step(self, state: MergeState | None, incoming: Params, base: Base, map_tensors: MapTensors) -> MergeState:
-        """Add what is new in ``incoming``."""
+        """Add the projected task vector of ``incoming``."""
         return opcm_step(
             state, incoming, base, alpha=self.alpha, zero_diagonal=self.zero_diagonal, map_tensors=map_tensors
         )

@@ -1,0 +1,205 @@
+"""Checks the OPCM projection against a singular value decomposition in float64 with full matrices."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fusion_bench.functional import subspace
+from fusion_bench.functional.eigensystem import gram_upper, torch_eigensystem
+from fusion_bench.functional.subspace import defined_rank, project_out, split_rank
+from fusion_bench.utils.lapack import lapack_eigensystem
+
+TOLERANCE = 1e-6  # share of the largest singular value at or below which a direction is undefined
+
+
+def full_svd_recipe(accumulator, task_vector, alpha, zero_diagonal, dtype):
+    """The definition, word by word, in ``dtype``: full U and V, P with its entries set to zero, and back."""
+    u, s, vh = torch.linalg.svd(accumulator.to(dtype), full_matrices=True)
+    defined = int((s > TOLERANCE * s[0]).sum())
+    rank = defined if alpha == 1 else min(defined, int((s.cumsum(0) <= alpha * s.sum()).sum()))
+    p = u.T @ task_vector.to(dtype) @ vh.T
+    p[:rank, :rank] = 0
+    if zero_diagonal:
+        p.diagonal()[:defined] = 0
+    return u @ p @ vh, rank
+
+
+def matrix(shape, spectrum, generator):
+    """A random float32 matrix with the given singular values."""
+    count = min(shape)
+    left, right = (
+        torch.linalg.qr(torch.randn(size, count, dtype=torch.float64, generator=generator))[0] for size in shape
+    )
+    return ((left * spectrum) @ right.T).float()
+
+
+def spectrum(kind, count):
+    """Singular values, largest first; the names say how they fall."""
+    steps = torch.arange(count, dtype=torch.float64) / count
+    return {
+        "exponential": torch.exp(-5 * steps),
+        "power": 1 / torch.sqrt(1 + count * steps),
+        "linear": 1 - 0.99 * steps,
+        "quadratic": (1 - steps) ** 2,  # the last ones far below their neighbours
+        "ill-conditioned": 10 ** (-7 * steps),
+        "low rank": torch.where(steps < 0.4, 1 - steps, 0.0),
+        "spiked": torch.where(steps < 0.1, 100 - 50 * steps, torch.exp(-steps)),
+        "two levels": torch.where(steps < 0.3, 1 - steps, 1e-5 * (1 - 0.5 * steps)),
+    }[kind]
+
+
+KINDS = ["exponential", "power", "linear", "quadratic", "ill-conditioned", "low rank", "spiked", "two levels"]
+
+
+def relative_error(result, expected, task_vector):
+    return float((result.double() - expected).norm() / task_vector.double().norm())
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    shape=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    kind=st.sampled_from(KINDS),
+    alpha=st.floats(0, 1),
+    zero_diagonal=st.booleans(),
+    seed=st.integers(0, 1 << 30),
+)
+def test_is_at_least_as_accurate_as_a_float32_svd(shape, kind, alpha, zero_diagonal, seed):
+    check_accuracy(shape, kind, alpha, zero_diagonal, seed)
+
+
+@pytest.mark.parametrize("solve", [torch_eigensystem, lapack_eigensystem])
+@pytest.mark.parametrize("zero_diagonal", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(130, 130), (129, 200), (190, 128)])
+def test_is_at_least_as_accurate_with_float32_products(monkeypatch, shape, kind, zero_diagonal, solve):
+    monkeypatch.setattr(subspace, "_SMALL", 0)
+    check_accuracy(shape, kind, 0.6, zero_diagonal, 0, solve)
+
+
+def check_accuracy(shape, kind, alpha, zero_diagonal, seed, solve=torch_eigensystem):
+    generator = torch.Generator().manual_seed(seed)
+    accumulator = matrix(shape, spectrum(kind, min(shape)), generator)
+    task_vector = torch.randn(shape, generator=generator)
+    before = accumulator.clone(), task_vector.clone()
+    projected, rank = project_out(accumulator, task_vector, alpha=alpha, zero_diagonal=zero_diagonal, solve=solve)
+    exact, exact_rank = full_svd_recipe(accumulator, task_vector, alpha, zero_diagonal, torch.float64)
+    single, _ = full_svd_recipe(accumulator, task_vector, alpha, zero_diagonal, torch.float32)
+    assert projected.shape == task_vector.shape
+    assert projected.is_contiguous()
+    assert torch.equal(before[0], accumulator)
+    assert torch.equal(before[1], task_vector)
+    if rank != exact_rank:  # only where the cumulative sum meets α, or a value meets the tolerance, to rounding
+        assert abs(rank - exact_rank) == 1
+        assert on_the_edge(accumulator, alpha, max(rank, exact_rank))
+        return
+    # The last bit of the result is out of reach: one rounding to float32 per entry.
+    assert relative_error(projected, exact, task_vector) <= max(
+        relative_error(single, exact, task_vector), torch.finfo(torch.float32).eps / 2
+    )
+
+
+def on_the_edge(accumulator, alpha, rank):
+    s = torch.linalg.svdvals(accumulator.double())
+    reached = abs(s[:rank].sum() - alpha * s.sum()) <= 1e-6 * s.sum()
+    return bool(reached or abs(s[rank - 1] / s[0] - TOLERANCE) <= 1e-7)
+
+
+def test_by_hand():
+    accumulator = torch.diag(torch.tensor([3.0, 2.0, 1.0]))
+    task_vector = torch.arange(1.0, 10.0).reshape(3, 3)
+    expected = task_vector.clone()
+    expected[0, 0] = 0
+    projected, rank = project_out(accumulator, task_vector, alpha=0.5, zero_diagonal=False)
+    assert rank == 1  # 3 <= 0.5 * 6: the share that is met exactly is protected
+    torch.testing.assert_close(projected, expected)
+    expected.fill_diagonal_(0)
+    torch.testing.assert_close(project_out(accumulator, task_vector, alpha=0.5)[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "rank"), [(0.0, 0), (0.39, 0), (0.4, 1), (0.69, 1), (0.7, 2), (0.9, 3), (0.999, 3), (1.0, 4)]
+)
+def test_split_rank(alpha, rank):
+    assert split_rank(torch.tensor([4.0, 3.0, 2.0, 1.0]), alpha) == rank
+
+
+def test_split_rank_of_deficient_and_of_no_values():
+    assert split_rank(torch.tensor([1.0, 0.5, 1e-9, 0.0]), 1.0) == 2
+    assert split_rank(torch.tensor([1.0, 1.0, 0.0]), 0.5) == 1
+    assert split_rank(torch.zeros(3), 1.0) == 0
+    assert defined_rank(torch.zeros(0)) == 0
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("zero_diagonal", [True, False])
+@pytest.mark.parametrize("shape", [(4, 4), (1, 5), (5, 1), (3, 0), (200, 300)])
+def test_a_zero_accumulator_removes_nothing(shape, zero_diagonal, alpha):
+    task_vector = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    projected, rank = project_out(torch.zeros(shape), task_vector, alpha=alpha, zero_diagonal=zero_diagonal)
+    assert rank == 0
+    assert torch.equal(projected, task_vector)
+    assert projected is not task_vector
+
+
+def test_alpha_0_without_the_diagonal_removes_nothing():
+    generator = torch.Generator().manual_seed(0)
+    accumulator, task_vector = torch.randn(2, 6, 9, generator=generator)
+    projected, rank = project_out(accumulator, task_vector, alpha=0.0, zero_diagonal=False)
+    assert rank == 0
+    assert torch.equal(projected, task_vector)
+
+
+@pytest.mark.parametrize("solve", [torch_eigensystem, lapack_eigensystem])
+@pytest.mark.parametrize("shape", [(12, 12), (12, 30), (30, 12), (150, 150), (1, 7), (7, 1)])
+def test_alpha_1_protects_everything_the_accumulator_spans(shape, solve):
+    generator = torch.Generator().manual_seed(0)
+    count = min(shape)
+    accumulator = matrix(shape, spectrum("low rank", count), generator)
+    task_vector = torch.randn(shape, generator=generator)
+    projected, rank = project_out(accumulator, task_vector, alpha=1.0, solve=solve)
+    assert rank == int((spectrum("low rank", count) > 0).sum())
+    u, _, vh = torch.linalg.svd(accumulator.double(), full_matrices=False)
+    block = u[:, :rank].T @ projected.double() @ vh[:rank].T
+    assert float(block.abs().max()) < 1e-5
+    assert float((accumulator * projected).sum().abs()) < 1e-4
+
+
+@pytest.mark.parametrize("zero_diagonal", [True, False])
+@pytest.mark.parametrize("shape", [(20, 20), (20, 50), (50, 20)])
+def test_the_protected_block_is_empty_and_projecting_again_changes_nothing(shape, zero_diagonal):
+    generator = torch.Generator().manual_seed(1)
+    accumulator, task_vector = torch.randn(2, *shape, generator=generator)
+    projected, rank = project_out(accumulator, task_vector, alpha=0.6, zero_diagonal=zero_diagonal)
+    u, _, vh = torch.linalg.svd(accumulator.double(), full_matrices=False)
+    coordinates = u.T @ projected.double() @ vh.T
+    assert 0 < rank < 20
+    assert float(coordinates[:rank, :rank].abs().max()) < 1e-5
+    if zero_diagonal:
+        assert float(coordinates.diagonal().abs().max()) < 1e-5
+    again, _ = project_out(accumulator, projected, alpha=0.6, zero_diagonal=zero_diagonal)
+    torch.testing.assert_close(again, projected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_the_dtype_is_that_of_the_task_vector(dtype):
+    generator = torch.Generator().manual_seed(0)
+    accumulator, task_vector = torch.randn(2, 8, 5, generator=generator)
+    projected, _ = project_out(accumulator.to(dtype), task_vector.to(dtype), alpha=0.5)
+    exact, _ = full_svd_recipe(accumulator.to(dtype), task_vector.to(dtype), 0.5, True, torch.float64)
+    assert projected.dtype == dtype
+    torch.testing.assert_close(projected, exact.to(dtype))
+
+
+def test_rejects_what_is_no_pair_of_matrices():
+    with pytest.raises(ValueError, match=r"matrices of one shape, got \(3, 4\) and \(4, 3\)"):
+        project_out(torch.zeros(3, 4), torch.zeros(4, 3), alpha=0.5)
+    with pytest.raises(ValueError, match="matrices of one shape"):
+        project_out(torch.zeros(3), torch.zeros(3), alpha=0.5)
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (300, 700)])
+def test_gram_upper(shape):
+    rows = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    expected = rows.double() @ rows.double().T
+    torch.testing.assert_close(gram_upper(rows, block=64, columns=256).triu(), expected.triu())
