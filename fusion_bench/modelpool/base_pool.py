@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from fusion_bench.functional.params import Params
+from fusion_bench.models.auto import load_hf_model
 from fusion_bench.models.checks import check_compatible, check_finite
 from fusion_bench.models.layers import linear_weight_names
 from fusion_bench.utils.configurable import Configurable, build
@@ -23,10 +24,10 @@ SPECIAL_NAMES = (PRETRAINED, MERGED)
 
 
 class BaseModelPool(Configurable):
-    """Models by name, each a module or a ``_target_`` config that builds one.
+    """Models by name: modules, ``_target_`` configs that build one, or Hub ids and directories of HF models.
 
     Args:
-        models: names to modules or configs; a list gets the names ``"0"``, ``"1"``, …
+        models: names to modules, configs or paths; a list gets the names ``"0"``, ``"1"``, …
         train_datasets: training data by name, as configs or data sets.
         val_datasets: validation data by name.
         test_datasets: test data by name.
@@ -153,7 +154,9 @@ class BaseModelPool(Configurable):
             KeyError: if no model has that name.
         """
         source = self.get_model_config(name_or_config) if isinstance(name_or_config, str) else name_or_config
-        model = copy.deepcopy(source) if isinstance(source, nn.Module) else build(source)
+        if isinstance(source, nn.Module):
+            return copy.deepcopy(source)
+        model = load_hf_model(source, f"model {name_or_config!r}") if isinstance(source, str | Path) else build(source)
         if not isinstance(model, nn.Module):
             raise TypeError(f"{name_or_config!r} builds a {type(model).__name__}, not a torch module")
         return model

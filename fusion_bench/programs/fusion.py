@@ -53,6 +53,8 @@ class FabricModelFusionProgram:
         if self.print_config:
             log.info("configuration\n%s", format_config_tree(config))
         if self.dry_run:
+            for key, part in (("method", self.method), ("modelpool", self.modelpool), ("taskpool", self.taskpool)):
+                self._build(key, part)  # finds values that are out of range; pools load nothing until they are used
             log.info("dry run: the configuration is complete, nothing was loaded")
             return None
         log_dir = resolve_log_dir(config)

@@ -197,3 +197,8 @@ def test_normalised_accuracy_uses_them(tmp_path):
 def test_format_call():
     config = OmegaConf.create({"_target_": "a.B", "x": 1, "y": {"z": [1, 2]}})
     assert format_call(config) == "a.B(x=1, y={'z': [1, 2]})"
+
+
+def test_dry_run_finds_values_out_of_range(tmp_path):
+    with pytest.raises(InstantiationException, match=r"alpha must be in \[0, 1\], got 2"):
+        program(tmp_path / "run", method={**OPCM, "alpha": 2}, dry_run=True).run()

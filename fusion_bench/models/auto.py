@@ -1,0 +1,31 @@
+"""Load any HF model from a Hub id or a local directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+
+def load_hf_model(path: str | Path, owner: str) -> nn.Module:
+    """The model as the class that its configuration names, in eval mode and in the dtype of its weights.
+
+    Args:
+        path: Hub id or local directory.
+        owner: whose model it is, as the start of an error message: ``"model 'mnist'"``.
+
+    Raises:
+        FileNotFoundError: if there is no such directory, or the Hub does not have or does not answer for that id.
+    """
+    import transformers
+
+    try:
+        config = transformers.AutoConfig.from_pretrained(path)
+        named = (config.architectures or ["AutoModel"])[0]
+        cls = getattr(transformers, named, transformers.AutoModel)
+        model: nn.Module = cls.from_pretrained(path, dtype="auto")
+    except OSError as error:
+        raise FileNotFoundError(
+            f"{owner}: {str(path)!r} is neither a local directory with an HF model nor an id that the Hub has: {error}"
+        ) from error
+    return model
