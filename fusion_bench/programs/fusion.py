@@ -67,7 +67,7 @@ class FabricModelFusionProgram:
             return self._merge(log_dir)
 
     def _merge(self, log_dir: Path) -> Any:
-        from fusion_bench.programs.merge import merge_and_evaluate
+        from fusion_bench.programs.merge import merge_and_evaluate, true_precision
 
         if self.seed is not None:
             from lightning import seed_everything
@@ -79,7 +79,12 @@ class FabricModelFusionProgram:
         individual = individual_accuracies(self.individual_accuracy)
         fabric = self._build_fabric(log_dir)
         if hasattr(taskpool, "setup"):
-            taskpool.setup(device=fabric.device, autocast=fabric.autocast, fast_dev_run=self.fast_dev_run or None)
+            taskpool.setup(
+                device=fabric.device,
+                autocast=fabric.autocast,
+                dtype=true_precision(self.fabric),
+                fast_dev_run=self.fast_dev_run or None,
+            )
         result = merge_and_evaluate(
             method,
             modelpool,

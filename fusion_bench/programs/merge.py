@@ -85,3 +85,9 @@ def merge_and_evaluate(
         with profile("evaluating"):
             report = taskpool.evaluate(model)
     return RunResult(model, report, evaluation.continual if evaluation else None, profile)
+
+
+def true_precision(fabric: Mapping[str, Any] | None) -> torch.dtype | None:
+    """The dtype a ``precision`` such as ``bf16-true`` gives to weights; None where weights stay as they are."""
+    names = {"bf16-true": torch.bfloat16, "16-true": torch.float16, "64-true": torch.float64, "64": torch.float64}
+    return names.get(str((fabric or {}).get("precision")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ class BaseTaskPool(Configurable):
     _move_to_device: bool = True
     _device: torch.device | None = None
     _autocast: Callable[[], AbstractContextManager[object]] = staticmethod(nullcontext)
+    _dtype: torch.dtype | None = None
     _run_is_fast: bool = False
 
     @property
@@ -42,6 +44,7 @@ class BaseTaskPool(Configurable):
         *,
         device: torch.device | None = None,
         autocast: Callable[[], AbstractContextManager[object]] | None = None,
+        dtype: torch.dtype | None = None,
         fast_dev_run: bool | None = None,
     ) -> None:
         """Say how to evaluate from now on; what is not given stays as it was.
@@ -49,10 +52,12 @@ class BaseTaskPool(Configurable):
         Args:
             device: where to evaluate; by default where the model is.
             autocast: makes the context that sets the precision.
+            dtype: evaluate a copy of the model in this dtype; by default the model as it is.
             fast_dev_run: one batch per task, unless the pool was built with a choice of its own.
         """
         self._device = device if device is not None else self._device
         self._autocast = autocast or self._autocast
+        self._dtype = dtype or self._dtype
         self._run_is_fast = fast_dev_run if fast_dev_run is not None else self._run_is_fast
 
     def evaluate(self, model: nn.Module, name: str | None = None, *, tasks: Sequence[str] | None = None) -> EvalReport:
@@ -74,6 +79,8 @@ class BaseTaskPool(Configurable):
         if not chosen:
             return EvalReport(info)
         device = self._device if self._move_to_device else None
+        if self._dtype is not None:
+            model = copy.deepcopy(model).to(self._dtype)
         with lent_for_evaluation(model, device), torch.inference_mode():
             return EvalReport(info, {task: self.evaluate_task(model, task) for task in chosen})
 

@@ -126,3 +126,16 @@ def test_the_dummy_pool_reports_the_size_only(model):
 
 def test_model_info_without_parameters():
     assert model_info(nn.Identity()) == ModelInfo(0, 0)
+
+
+def test_a_true_precision_is_that_of_a_copy(model):
+    class DtypePool(ModePool):
+        def evaluate_task(self, model, task):
+            self.seen.append(next(model.parameters()).dtype)
+            return TaskScore(0.5, 1.0)
+
+    pool = DtypePool(["cars"])
+    pool.setup(dtype=torch.bfloat16)
+    pool.evaluate(model)
+    assert pool.seen == [torch.bfloat16]
+    assert all(parameter.dtype is torch.float32 for parameter in model.parameters())
