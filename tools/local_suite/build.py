@@ -43,9 +43,9 @@ def all_stages(layout: Layout, seed: int) -> list[Stage]:
         return [layout.parquet(name, split) for name in names for split in SPLITS]
 
     return [
-        Stage("scanned digits", 9, files("digits", "mnist"), partial(write_tasks, layout, scanned_tasks, seed)),
+        Stage("scanned digits", 10, files("digits", "mnist"), partial(write_tasks, layout, scanned_tasks, seed)),
         Stage("drawn letters", 8, files("letters", "style"), partial(write_tasks, layout, drawn_tasks, seed)),
-        Stage("pretraining", 70, [layout.clip], partial(pretrain_clip, layout, seed)),
+        Stage("pretraining", 80, [layout.clip], partial(pretrain_clip, layout, seed)),
         *(
             Stage(f"fine-tuning on {task}", 10, [layout.checkpoint(task)], partial(fine_tune_task, layout, seed, task))
             for task in tasks()
@@ -67,8 +67,12 @@ def build(root: Path, seed: int) -> None:
     if not missing:
         log.info("%s is complete", root)
         return
+    import datasets
     import torch
+    import transformers
 
+    datasets.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(THREADS)
     start = time.monotonic()
     expected = sum(stage.seconds for stage in missing)

@@ -31,6 +31,7 @@ def new_model(tokenizer: CLIPTokenizer) -> CLIPModel:
         "hidden_size": _WIDTH,
         "intermediate_size": 4 * _WIDTH,
         "num_attention_heads": 3,
+        "hidden_act": "gelu",
         "projection_dim": _WIDTH,
     }
     text = {

@@ -11,8 +11,7 @@ import yaml
 from fusion_bench.dataset.registry import ClassNames
 from fusion_bench.dataset.task import as_task
 
-REPOSITORY = Path(__file__).parents[2]
-TASK_POOL = REPOSITORY / "config/taskpool/CLIPVisionModelTaskPool/clip-vit-classification_local.yaml"
+TASK_POOL = Path(__file__).parents[2] / "config/taskpool/CLIPVisionModelTaskPool/clip-vit-classification_local.yaml"
 SPLITS = ("train", "validation", "test")
 
 

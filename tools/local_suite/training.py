@@ -34,8 +34,8 @@ class Recipe:
     weight_decay: float = 0.0
 
 
-PRETRAINING = Recipe(steps=600, batch_size=128, learning_rate=1.5e-3, warm_up=60, weight_decay=0.1)
-FINE_TUNING = Recipe(steps=200, batch_size=64, learning_rate=5e-4, warm_up=20)
+PRETRAINING = Recipe(steps=550, batch_size=128, learning_rate=1.5e-3, warm_up=60, weight_decay=0.1)
+FINE_TUNING = Recipe(steps=160, batch_size=64, learning_rate=5e-4, warm_up=20)
 
 
 def to_inputs(pixels: Pixels) -> Tensor:
@@ -65,13 +65,13 @@ def optimise(parameters: Sequence[Tensor], recipe: Recipe, loss_of_step: Callabl
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98))
+    optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
 
     def rate(step: int) -> float:
         return min(1.0, (step + 1) / recipe.warm_up) * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
-    bar = tqdm(range(recipe.steps), desc=title, unit="step")
+    bar = tqdm(range(recipe.steps), desc=title, unit="step", mininterval=1.0)
     for _ in bar:
         loss = loss_of_step()
         optimiser.zero_grad(set_to_none=True)
