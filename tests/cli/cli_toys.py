@@ -25,6 +25,14 @@ class ToyMethod:
             raise ValueError(f"alpha must be in [0, 1], got {self.alpha}")
 
 
+@dataclass(kw_only=True)
+class ToyTaskPool:
+    """Tasks by name, and a choice of them."""
+
+    test_datasets: Any
+    tasks: Any = None
+
+
 class RecordingProgram:
     """Builds its method, and leaves a file with the number of its job in the log directory."""
 

@@ -10,7 +10,7 @@ FILES = {
     "method/toys/toy.yaml": "_target_: cli_toys.ToyMethod\nshuffle_order: true\norder: null\nalpha: 0.5\n",
     "modelpool/toys/two.yaml": "_target_: fusion_bench.modelpool.BaseModelPool\n"
     "models: {_pretrained_: a, sun397: b, cars: c}\n",
-    "taskpool/toys/two.yaml": "_target_: toy.TaskPool\ntest_datasets: {sun397: x, cars: y}\ntasks: null\n",
+    "taskpool/toys/two.yaml": "_target_: cli_toys.ToyTaskPool\ntest_datasets: {sun397: x, cars: y}\ntasks: null\n",
 }
 
 

@@ -7,8 +7,8 @@ import torch
 from helpers import HashTaskPool, make_models, same_tensors
 from torch import nn
 
+from fusion_bench.method.opcm import opcm_general
 from fusion_bench.method.opcm.opcm import OPCM
-from fusion_bench.method.opcm.opcm_general import OPCM as OPCMGeneral
 from fusion_bench.method.simple_average import SimpleAverage
 from fusion_bench.programs.merge import merge_and_evaluate, true_precision
 
@@ -31,7 +31,7 @@ def test_with_files(tmp_path):
     assert again.report == result.report
 
 
-@pytest.mark.parametrize("method", [OPCM, OPCMGeneral])
+@pytest.mark.parametrize("method", [OPCM, opcm_general.OPCM])
 def test_per_step_evaluation_is_done_by_every_opcm(method):
     taskpool = HashTaskPool()
     merge_and_evaluate(method(order=["a", "b", "c"]), make_models(), taskpool)
