@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from fusion_bench.functional.eigensystem import Eigensystem, Solver, gram_upper, torch_eigensystem
+from fusion_bench.functional.removal import core_is_cheaper, count_strong, removed_by_core, removed_by_pairs
 
 RELATIVE_TOLERANCE = 1e-6
 """Directions whose singular value is at most this share of the largest are rounding noise of float32 weights."""
 
 _SLACK = 1e-9  # on the cumulative sum, so that a sum equal to α Σσ counts as reached in spite of rounding
+_MOSTLY_KEPT = 0.87  # of the norm; where less is left, float64 keeps the rounding of what was removed out of it
 _SMALL = 1 << 16  # entries below which float64 products cost nothing worth saving
-_COLUMNS = 1024  # columns held in float64 at a time
-_WEAK = 0.05  # share of the root mean square singular value below which float32 would blur a right singular vector
 
 
 def defined_rank(singular_values: Tensor) -> int:
@@ -87,49 +87,28 @@ def project_out(
     count = defined_rank(singular_values) if zero_diagonal else rank
     if count == 0:
         return task_vector.clone(), rank
-    dtype = _product_dtype(task_vector)
-    vector = task_vector.to(dtype)
-    left, right = _singular_pairs(system, singular_values[:count], rows, dtype)
-    removed = _removed_coordinates(left, right, vector.T if tall else vector, rank)
-    factors = (removed.T, left.T) if tall else (left, removed)
-    return torch.addmm(vector, *factors, alpha=-1).to(task_vector.dtype), rank
+    exact = task_vector.dtype == torch.float64 or task_vector.numel() <= _SMALL
+    vector = task_vector.to(torch.float64 if exact else torch.float32)
+    result = _subtract(system, singular_values[:count], rows, vector, rank)
+    if not exact and result.norm() < _MOSTLY_KEPT * vector.norm():
+        result = _subtract(system, singular_values[:count], rows, vector.double(), rank)
+    return result.to(task_vector.dtype), rank
 
 
-def _product_dtype(tensor: Tensor) -> torch.dtype:
-    exact = tensor.dtype == torch.float64 or tensor.numel() <= _SMALL
-    return torch.float64 if exact else torch.float32
+def _subtract(system: Eigensystem, singular_values: Tensor, rows: Tensor, vector: Tensor, rank: int) -> Tensor:
+    """``vector`` without its component in the leading block and along the given directions, in its own dtype.
 
-
-def _singular_pairs(
-    system: Eigensystem, singular_values: Tensor, rows: Tensor, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Left ``(m, k)`` and right ``(k, n)`` singular vectors of ``rows``.
-
-    v_i = Aᵀ u_i / σ_i blows rounding up by the ratio of a typical singular value to σ_i, so that the weak pairs are
-    computed in float64 whatever ``dtype`` is.
+    ``rows`` is ``(m, n)`` with m <= n, ``vector`` the same or its transpose.
     """
+    tall = vector.shape[0] > vector.shape[1]
+    wide = vector.T if tall else vector
     count = len(singular_values)
-    typical = system.values.clamp(min=0).mean().sqrt()
-    strong = count if dtype == torch.float64 else int((singular_values >= _WEAK * typical).sum())
-    left = torch.empty(rows.shape[0], count, dtype=dtype, device=rows.device)
-    right = torch.empty(count, rows.shape[1], dtype=dtype, device=rows.device)
-    for first, last, precision in ((0, strong, dtype), (strong, count, torch.float64)):
-        if first == last:
-            continue
-        vectors = system.vectors(first, last, precision)
-        left[:, first:last] = vectors
-        scaled = (vectors / singular_values[first:last].to(precision)).T
-        for start in range(0, rows.shape[1], _COLUMNS):
-            columns = slice(start, start + _COLUMNS)
-            right[first:last, columns] = scaled @ rows[:, columns].to(precision)
-    return left, right
-
-
-def _removed_coordinates(left: Tensor, right_: Tensor, vector: Tensor, rank: int) -> Tensor:
-    """(M ∘ P) Vᵀ, shape ``(k, n)``, written over ``right_``: the leading block of P, and its diagonal below."""
-    coordinates = left.T @ vector  # Uᵀ τ: (k, n)
-    block = (coordinates[:rank] @ right_[:rank].T) @ right_[:rank]
-    diagonal = torch.einsum("kn,kn->k", coordinates[rank:], right_[rank:])
-    right_[rank:] *= diagonal[:, None]
-    right_[:rank] = block
-    return right_
+    strong = count
+    if vector.dtype != torch.float64:
+        strong = count_strong(singular_values, system.values.clamp(min=0).mean())
+    if vector.dtype != torch.float64 and strong == count and core_is_cheaper(rows.shape[0], rows.shape[1], count):
+        left, right = removed_by_core(system, singular_values, rows, wide, rank)
+    else:
+        left, right = removed_by_pairs(system, singular_values, rows, wide, rank, strong)
+    factors = (right.T, left.T) if tall else (left, right)
+    return torch.addmm(vector, *factors, alpha=-1)

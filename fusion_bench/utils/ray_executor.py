@@ -43,9 +43,9 @@ class RayExecutor:
         Raises:
             ImportError: if Ray is not installed.
         """
+        ray = import_ray()
         from ray.util import ActorPool
 
-        ray = import_ray()
         self._start(ray)
         shared = ray.put(function)
         ray.get([handle.take.remote(shared) for handle in self._handles])

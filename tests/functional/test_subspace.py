@@ -77,10 +77,20 @@ def test_is_at_least_as_accurate_with_float32_products(monkeypatch, shape, kind,
     check_accuracy(shape, kind, 0.6, zero_diagonal, 0, solve)
 
 
-def check_accuracy(shape, kind, alpha, zero_diagonal, seed, solve=torch_eigensystem):
+@pytest.mark.parametrize("share", [0.4, 0.7, 1.0])
+@pytest.mark.parametrize("kind", ["power", "linear", "spiked"])
+@pytest.mark.parametrize("shape", [(130, 130), (280, 129)])
+def test_is_as_accurate_where_much_is_removed(monkeypatch, shape, kind, share):
+    monkeypatch.setattr(subspace, "_SMALL", 0)
+    check_accuracy(shape, kind, 0.6, True, 0, lapack_eigensystem, share=share)
+
+
+def check_accuracy(shape, kind, alpha, zero_diagonal, seed, solve=torch_eigensystem, share=0.0):
+    """``share`` of the task vector is the accumulator itself, the rest is random."""
     generator = torch.Generator().manual_seed(seed)
     accumulator = matrix(shape, spectrum(kind, min(shape)), generator)
     task_vector = torch.randn(shape, generator=generator)
+    task_vector = (1 - share) * task_vector / task_vector.norm() + share * accumulator / accumulator.norm()
     before = accumulator.clone(), task_vector.clone()
     projected, rank = project_out(accumulator, task_vector, alpha=alpha, zero_diagonal=zero_diagonal, solve=solve)
     exact, exact_rank = full_svd_recipe(accumulator, task_vector, alpha, zero_diagonal, torch.float64)

@@ -136,12 +136,6 @@ def test_executors_agree_and_nothing_is_mutated(method_class):
         assert same_tensors(model.state_dict(), before[name])
 
 
-def test_both_classes_give_the_same_bits():
-    models = make_models()
-    first, second = (method(shuffle_order=False).run(models) for method in METHODS)
-    assert same_tensors(first.state_dict(), second.state_dict())
-
-
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_merges_in_float32_and_comes_back(dtype):
     models = {name: model.to(dtype) for name, model in make_models().items()}
@@ -177,27 +171,9 @@ def test_options_of_every_continual_method_are_checked_too(method_class):
         method_class(evaluate="sometimes")
 
 
-def test_a_negative_number_of_actors_is_refused():
-    with pytest.raises(ValueError, match="num_ray_actors must be 0"):
-        opcm_general.OPCM(num_ray_actors=-1)
-
-
 def test_names_and_kinship():
     from fusion_bench.method.opcm import OPCM
 
     assert OPCM is opcm_general.OPCM
     assert opcm.OPCMForCLIP is opcm.OPCM
     assert all(method.__mro__[1] is ContinualAlgorithm for method in METHODS)
-
-
-@pytest.mark.slow
-def test_ray_gives_the_same_bits_and_leaves_the_models_alone():
-    ray = pytest.importorskip("ray")
-    models = make_models()
-    before = copy.deepcopy({name: dict(model.state_dict()) for name, model in models.items()})
-    local = opcm_general.OPCM(shuffle_order=False).run(models)
-    remote = opcm_general.OPCM(shuffle_order=False, num_ray_actors=2).run(models)
-    assert same_tensors(local.state_dict(), remote.state_dict())
-    for name, model in models.items():
-        assert same_tensors(model.state_dict(), before[name])
-    assert not ray.is_initialized()
