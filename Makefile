@@ -30,7 +30,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	@touch $@
 
-local-suite: $(STAMP) ## build the small real CLIP suite (about two minutes, once)
+local-suite: $(STAMP) ## build the small real CLIP suite (two to three minutes, once)
 	$(BIN)/python -m tools.local_suite
 
 demo: local-suite ## merge the local suite with OPCM and print the accuracies
