@@ -24,6 +24,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     try:
         with _naming_a_full_disk(path):
             yield partial
+            _give_usual_mode(partial)
             _sync(partial)
         os.replace(partial, path)
         _sync(path.parent)
@@ -41,8 +42,9 @@ def atomic_directory(path: Path | str) -> Iterator[Path]:
         with _naming_a_full_disk(path):
             yield partial
             for file in sorted(partial.rglob("*")):
+                _give_usual_mode(file)
                 _sync(file)
-        partial.chmod(0o755)
+            _give_usual_mode(partial)
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}old.", dir=path.parent))
             os.rename(path, old / path.name)
@@ -98,6 +100,13 @@ def _naming_a_full_disk(path: Path) -> Iterator[None]:
             f"the disk is full while writing {path}. What was written before is kept; free some space and run again "
             "(resume=true goes on after the last complete step)",
         ) from error
+
+
+def _give_usual_mode(path: Path) -> None:
+    """The permissions of a file or directory that was created plainly; some writers make theirs private."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
 
 
 def _sync(path: Path) -> None:

@@ -80,3 +80,19 @@ def test_a_full_disk_is_named_whatever_library_wrote(tmp_path):
         ):
             raise error
     assert names(tmp_path) == []
+
+
+def test_files_are_as_readable_as_any_other(tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    before = os.umask(0o022)
+    try:
+        with atomic_directory(tmp_path / "model") as partial:
+            save_file({"a": torch.zeros(1)}, partial / "model.safetensors")
+        with atomic_path(tmp_path / "state.safetensors") as partial:
+            save_file({"a": torch.zeros(1)}, partial)
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert modes == {"model": 0o755, "model.safetensors": 0o644, "state.safetensors": 0o644}
