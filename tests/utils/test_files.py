@@ -14,6 +14,13 @@ from fusion_bench.utils.files import (
 )
 
 
+def write_half(writer, path):
+    """Fail after the first half of a file, or the first file of a directory."""
+    with writer(path) as partial:
+        (partial / "weights" if partial.is_dir() else partial).write_text("half")
+        raise RuntimeError("disk")
+
+
 def names(path):
     return sorted(entry.name for entry in path.iterdir())
 
@@ -35,9 +42,8 @@ def test_failure_keeps_the_old_file(tmp_path):
     write_json(path, 1)
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(path, float("nan"))
-    with pytest.raises(RuntimeError, match="disk"), atomic_path(path) as partial:
-        partial.write_text("half")
-        raise RuntimeError("disk")
+    with pytest.raises(RuntimeError, match="disk"):
+        write_half(atomic_path, path)
     assert (json.loads(path.read_text()), names(tmp_path)) == (1, ["a.json"])
 
 
@@ -48,9 +54,8 @@ def test_directory_is_replaced_as_a_whole(tmp_path):
             (partial / "weights").write_text(content)
             assert not path.exists() or (path / "weights").read_text() == "one"
         assert (path / "weights").read_text() == content
-    with pytest.raises(RuntimeError), atomic_directory(path) as partial:
-        (partial / "weights").write_text("three")
-        raise RuntimeError
+    with pytest.raises(RuntimeError, match="disk"):
+        write_half(atomic_directory, path)
     assert (path / "weights").read_text() == "two"
     assert names(tmp_path) == ["model"]
 
