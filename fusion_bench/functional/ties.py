@@ -6,15 +6,20 @@ Yadav et al., "TIES-Merging: Resolving Interference When Merging Models", NeurIP
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fusion_bench.functional.params import Params, work_dtype
 from fusion_bench.functional.sparsify import LoadTensor, MapNames, magnitude_cutoff, trim
+
+_CHUNK = 1 << 16  # entries merged together, few enough for their temporaries to stay in the cache
 
 
 def elect_signs(vectors: Sequence[Tensor], fallback: float) -> Tensor:
@@ -27,7 +32,7 @@ def elect_signs(vectors: Sequence[Tensor], fallback: float) -> Tensor:
     for vector in vectors[1:]:
         total += vector
     signs = total.sign_().to(vectors[0].dtype)
-    return signs.masked_fill_(signs == 0, fallback)
+    return signs.add_(1 - signs.abs(), alpha=fallback)  # the second term is 0 where there is a sign
 
 
 def disjoint_merge(vectors: Sequence[Tensor], signs: Tensor, merge_func: str) -> Tensor:
@@ -45,7 +50,22 @@ def disjoint_merge(vectors: Sequence[Tensor], signs: Tensor, merge_func: str) ->
     return _MERGE_FUNCTIONS[merge_func](vectors, signs)
 
 
-def ties_merger(
+@dataclass(frozen=True, kw_only=True)
+class TiesPlan:
+    """What merging one tensor has to know of the whole vectors.
+
+    Args:
+        cutoffs: one a vector, the smallest magnitude that survives its trim; tensors of shape ().
+        fallback: the sign (-1, 0 or 1) elected where the sum of the trimmed entries is zero.
+        merge_func: see :func:`disjoint_merge`.
+    """
+
+    cutoffs: Sequence[Tensor]
+    fallback: float
+    merge_func: str
+
+
+def plan_ties(
     vectors: Sequence[LoadTensor],
     names: Sequence[str],
     *,
@@ -53,11 +73,8 @@ def ties_merger(
     merge_func: str,
     dtype: torch.dtype,
     map_tensors: MapNames,
-) -> LoadTensor:
-    """Look at all vectors once and return the function that merges one tensor of them.
-
-    Every vector is trimmed as a whole. Entries whose sum is zero take the sign of the sum over all entries of all
-    trimmed vectors.
+) -> TiesPlan:
+    """Look at all vectors: each is trimmed as a whole; the fallback is the sign of the sum of all trimmed entries.
 
     Args:
         vectors: each gives the tensors of one vector by name.
@@ -69,19 +86,41 @@ def ties_merger(
     """
     cutoffs = [magnitude_cutoff(load, names, keep, dtype=dtype, map_tensors=map_tensors) for load in vectors]
 
-    def trimmed(name: str) -> list[Tensor]:
-        return [trim(load(name), cutoff) for load, cutoff in zip(vectors, cutoffs, strict=True)]
+    def total(name: str) -> float:
+        return math.fsum(trimmed_sum(load(name), cutoff) for load, cutoff in zip(vectors, cutoffs, strict=True))
 
-    def total(name: str) -> Tensor:
-        return torch.stack([part.sum(dtype=torch.float64) for part in trimmed(name)]).sum().cpu()
+    fallback = float(np.sign(math.fsum(map_tensors(total, names).values())))
+    return TiesPlan(cutoffs=cutoffs, fallback=fallback, merge_func=merge_func)
 
-    fallback = float(sum(map_tensors(total, names).values(), start=torch.zeros((), dtype=torch.float64)).sign())
 
-    def merged(name: str) -> Tensor:
-        parts = trimmed(name)
-        return disjoint_merge(parts, elect_signs(parts, fallback), merge_func)
+def trimmed_sum(tensor: Tensor, cutoff: Tensor) -> float:
+    """The sum of the entries that survive the trim, in float64."""
+    parts = torch.split(tensor.reshape(-1), _CHUNK)
+    return math.fsum(float(trim(part, cutoff).sum(dtype=torch.float64)) for part in parts)
 
+
+def merge_tensors(tensors: Sequence[Tensor], plan: TiesPlan) -> Tensor:
+    """TIES of one tensor of each vector, as a new tensor of their shape."""
+    merged = torch.empty_like(tensors[0], memory_format=torch.contiguous_format)
+    columns = [torch.split(tensor.reshape(-1), _CHUNK) for tensor in [merged, *tensors]]
+    for target, *parts in zip(*columns, strict=True):
+        trimmed = [trim(part, cutoff) for part, cutoff in zip(parts, plan.cutoffs, strict=True)]
+        target.copy_(disjoint_merge(trimmed, elect_signs(trimmed, plan.fallback), plan.merge_func))
     return merged
+
+
+def ties_merger(
+    vectors: Sequence[LoadTensor],
+    names: Sequence[str],
+    *,
+    keep: Fraction,
+    merge_func: str,
+    dtype: torch.dtype,
+    map_tensors: MapNames,
+) -> LoadTensor:
+    """The function that merges one tensor; for the arguments see :func:`plan_ties`."""
+    plan = plan_ties(vectors, names, keep=keep, merge_func=merge_func, dtype=dtype, map_tensors=map_tensors)
+    return lambda name: merge_tensors([load(name) for load in vectors], plan)
 
 
 def check_merge_func(name: str) -> None:
@@ -132,7 +171,7 @@ def _sum(vectors: Sequence[Tensor], signs: Tensor) -> Tensor:
 def _mean(vectors: Sequence[Tensor], signs: Tensor) -> Tensor:
     count = torch.zeros_like(signs)
     for vector in vectors:
-        count += _along(vector, signs) > 0
+        count += _along(vector, signs).sign_()
     return _sum(vectors, signs).div_(count.clamp_(min=1))
 
 

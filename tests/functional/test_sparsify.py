@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusion_bench.functional.sparsify import keep_fraction, magnitude_cutoff, trim
+from fusion_bench.functional.sparsify import keep_fraction, magnitude_cutoff, scan, trim
 from fusion_bench.utils.executors import SerialExecutor, ThreadExecutor
 
 
@@ -99,6 +99,41 @@ def test_larger_tensors_in_several_chunks(monkeypatch, executor, scale):
         count = math.ceil(Fraction(keep) * joined.numel())
         expected = joined.abs().sort(descending=True).values[count - 1]
         assert torch.equal(cutoff_of(tensors, keep, executor=executor), expected)
+
+
+@pytest.mark.parametrize("kind", ["normal", "quantised", "mostly zero", "misleading sample"])
+@pytest.mark.parametrize("keep", ["0.001", "0.2", "0.5", "0.97"])
+def test_the_sample_never_changes_what_is_found(monkeypatch, kind, keep):
+    monkeypatch.setattr("fusion_bench.functional.sparsify._STRIDE", 7)
+    vector = torch.randn(20_000, generator=torch.Generator().manual_seed(0))
+    if kind == "quantised":
+        vector = (vector * 2).round()
+    elif kind == "mostly zero":
+        vector *= vector > 0.8
+    elif kind == "misleading sample":
+        vector[::7] += 100
+    tensors = {"a": vector[:14_000].reshape(20, 700), "b": vector[14_000:]}
+    expected = vector.abs().sort(descending=True).values[math.ceil(Fraction(keep) * vector.numel()) - 1]
+    assert torch.equal(cutoff_of(tensors, keep), expected)
+
+
+def test_a_pass_gathers_little(monkeypatch):
+    passes = []
+
+    def recording_scan(*args):
+        passes.append(scan(*args))
+        return passes[-1]
+
+    monkeypatch.setattr("fusion_bench.functional.sparsify.scan", recording_scan)
+    vector = torch.randn(2_000_000, generator=torch.Generator().manual_seed(0))
+    cutoff_of({"a": vector}, "0.2")
+    assert len(passes) == 1
+    assert sum(part.size for part in passes[0].within) < 0.06 * vector.numel()
+
+
+def test_an_entry_that_is_not_a_number_is_refused():
+    with pytest.raises(ValueError, match="holds an entry that is not a number"):
+        cutoff_of({"a": torch.tensor([math.nan, math.nan, 1.0])}, "0.9")
 
 
 @pytest.mark.parametrize("value", [0.0, -2.5])

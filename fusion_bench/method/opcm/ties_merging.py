@@ -13,7 +13,7 @@ from torch import Tensor
 from fusion_bench.functional.linear import add_scaled
 from fusion_bench.functional.params import Params, task_vector
 from fusion_bench.functional.sparsify import keep_fraction
-from fusion_bench.functional.ties import check_merge_func, ties_merger, widest_dtype, without
+from fusion_bench.functional.ties import check_merge_func, merge_tensors, plan_ties, widest_dtype, without
 from fusion_bench.method.continual import Base, ContinualAlgorithm, MapTensors, MergeState
 from fusion_bench.method.opcm.fold import Update, next_state, update
 
@@ -54,7 +54,7 @@ def ties_step(
     if state is None:
         return next_state(state, map_tensors(lambda name: update(scaled(name), vector(name)), names), divisor=1.0)
     before = state.accumulator
-    ties = ties_merger(
+    plan = plan_ties(
         [before.__getitem__, vector if accumulate else scaled],
         names,
         keep=keep_fraction(threshold),
@@ -64,8 +64,9 @@ def ties_step(
     )
 
     def fold(name: str) -> Update:
-        merged = add_scaled(before[name], ties(name), scaling_factor) if accumulate else ties(name)
-        return update(merged, vector(name))
+        arrived = vector(name)
+        ties = merge_tensors([before[name], arrived if accumulate else scaling_factor * arrived], plan)
+        return update(add_scaled(before[name], ties, scaling_factor) if accumulate else ties, arrived)
 
     return next_state(state, map_tensors(fold, names), divisor=1.0)
 
