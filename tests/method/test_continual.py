@@ -5,12 +5,12 @@ import random
 
 import pytest
 import torch
-from fusion_bench.method.opcm.opcm import OPCM
 from helpers import HashTaskPool, files_of, make_models, same_tensors
 from safetensors.torch import load_file
 from torch import nn
 
 from fusion_bench.callbacks.standard import standard_callbacks
+from fusion_bench.method.opcm.opcm import OPCM
 from fusion_bench.method.opcm.task_arithmetic import ContinualTaskArithmetic
 from fusion_bench.method.opcm.weight_average import ContinualWeightAverage
 from fusion_bench.runtime import Callback, Runtime
