@@ -135,6 +135,7 @@ def bracket(sample: Magnitudes, keep: float, margin: float) -> tuple[float, floa
 
 def scan(tensor: Tensor, low: float, high: float) -> Scan:
     """Count and gather the magnitudes of ``tensor`` around ``low <= high``."""
+    # NumPy compares and counts several times faster on the CPU than torch does.
     above = from_high = from_low = 0
     within = []
     for part in torch.split(tensor.reshape(-1), _CHUNK):

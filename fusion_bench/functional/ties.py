@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -89,7 +88,8 @@ def plan_ties(
     def total(name: str) -> float:
         return math.fsum(trimmed_sum(load(name), cutoff) for load, cutoff in zip(vectors, cutoffs, strict=True))
 
-    fallback = float(np.sign(math.fsum(map_tensors(total, names).values())))
+    total_sum = math.fsum(map_tensors(total, names).values())
+    fallback = math.copysign(1.0, total_sum) if total_sum else 0.0
     return TiesPlan(cutoffs=cutoffs, fallback=fallback, merge_func=merge_func)
 
 

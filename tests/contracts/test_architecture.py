@@ -62,7 +62,7 @@ def test_imports_point_down(file):
             assert LAYERS[target] <= LAYERS[part_of(file)], f"{file} imports {module}, which lies above it"
 
 
-def test_functional_imports_torch_and_nothing_of_ours():
+def test_functional_imports_tensor_libraries_and_nothing_of_ours():
     standard = {"__future__", "collections", "dataclasses", "difflib", "fractions", "functools", "itertools", "math"}
     standard |= {"operator", "typing"}
     for file in FILES:
@@ -70,7 +70,7 @@ def test_functional_imports_torch_and_nothing_of_ours():
             continue
         for module in imported_modules(file):
             ours = module.startswith("fusion_bench.functional.")
-            assert ours or module.split(".", 1)[0] in standard | {"torch"}, f"{file} imports {module}"
+            assert ours or module.split(".", 1)[0] in standard | {"torch", "numpy"}, f"{file} imports {module}"
 
 
 def test_methods_know_no_config_system_no_architecture_and_no_task_pool():
