@@ -64,4 +64,4 @@ def squared_norm(tensor: Tensor) -> float:
     if flat.dtype == torch.float64:
         return float(torch.dot(flat, flat))
     # Chunks keep the float64 copy small; their order is fixed, so the result is reproducible.
-    return math.fsum(float(part.double().square().sum()) for part in torch.split(flat, 1 << 20))
+    return math.fsum(float(part.double().square().sum()) for part in torch.split(flat, 1 << 17))

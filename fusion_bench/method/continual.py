@@ -19,6 +19,7 @@ from fusion_bench.method.resume import ResumeFile, recorded_order
 from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool, as_modelpool
 from fusion_bench.runtime import RunStart, Runtime, StepEvent
 from fusion_bench.utils.files import read_json
+from fusion_bench.utils.memory import release_free_memory
 
 if TYPE_CHECKING:
     from torch import nn
@@ -70,8 +71,8 @@ class MergeState:
             origin = base[name]
             if name not in self.accumulator:
                 return origin.clone()
-            offset = self.accumulator[name]
-            return (origin.to(work_dtype(origin)) + offset.to(origin.device) / self.divisor).to(origin.dtype)
+            offset = self.accumulator[name].to(origin.device) / self.divisor
+            return offset.add_(origin.to(work_dtype(origin))).to(origin.dtype)
 
         return LazyParams(base, tensor)
 
@@ -178,8 +179,10 @@ class ContinualAlgorithm(BaseAlgorithm):
                 incoming = on_device(pool.load_params(order[index]), runtime.device)
             with runtime.profile("merging"):
                 state = self.merge_step(state, incoming, base, tensor_mapper(runtime))
+                release_free_memory()  # the state before, which lay between what is still in use
             log.info("merged %s (step %d of %d)", order[index], index + 1, len(order))
             yield event(index, state)
+            release_free_memory()  # what the consumer built, evaluated or saved
             if resume and self.save_on_every_step:
                 with runtime.profile("saving state"):
                     resume.save(state, index)

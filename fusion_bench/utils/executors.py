@@ -11,7 +11,10 @@ from typing import Protocol, TypeVar
 
 import torch
 
+from fusion_bench.utils.memory import release_free_memory
+
 T = TypeVar("T")
+_RELEASE_EVERY = 8  # results after which the holes that temporaries left are given back
 Tick = Callable[[int, int], None]
 
 
@@ -58,6 +61,8 @@ class ThreadExecutor:
             try:
                 for done, future in enumerate(as_completed(futures), start=1):
                     future.result()
+                    if done % _RELEASE_EVERY == 0:
+                        release_free_memory()
                     if tick:
                         tick(done, len(names))
             except BaseException:
