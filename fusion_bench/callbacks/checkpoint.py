@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fusion_bench.runtime import Callback, RunStart, StepEvent
 from fusion_bench.utils.files import remove_partial
+from fusion_bench.utils.memory import release_free_memory
 from fusion_bench.utils.timing import Profile
 
 log = logging.getLogger(__name__)
@@ -30,4 +31,5 @@ class SaveCheckpoints(Callback):
         path = self.directory / f"merged_model_{event.index}"
         with self.profile("saving"):
             event.save_params(event.params, path)
+            release_free_memory()  # before whoever comes next builds the model
         log.info("saved %s", path)
