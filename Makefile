@@ -60,6 +60,7 @@ docs: $(STAMP) ## build the documentation into site/
 bench: $(STAMP) ## measure the speed and memory of a merge step
 	$(BIN)/python benchmarks/opcm_step.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/ties_step.py
 
 clean: ## remove everything that can be built again, except .venv and data
 	rm -rf build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
