@@ -17,33 +17,42 @@ class Eigensystem:
     vectors: Callable[[int, int, torch.dtype], Tensor]  # (first, last, dtype) -> (m, last - first), columns
 
 
-Solver = Callable[[Tensor], Eigensystem]
-"""Solves a symmetric float64 matrix of which only the upper triangle is read; the matrix may be overwritten."""
+Solver = Callable[[Tensor, bool], Eigensystem]
+"""Solves a symmetric float64 matrix of which only the upper triangle is read; the matrix may be overwritten.
+
+The second argument says that only some of the leading eigenvectors will be asked for.
+"""
 
 
-def torch_eigensystem(matrix: Tensor) -> Eigensystem:
+def torch_eigensystem(matrix: Tensor, leading: bool = False) -> Eigensystem:
     """All of the eigensystem in float64 by ``torch.linalg.eigh``, on any device.
 
     Args:
         matrix: symmetric, ``(m, m)``, float64; only the upper triangle is read.
+        leading: makes no difference.
     """
     values, vectors = torch.linalg.eigh(matrix, UPLO="U")
     values, vectors = values.flip(0), vectors.flip(1)
     return Eigensystem(values, lambda first, last, dtype: vectors[:, first:last].to(dtype))
 
 
-def gram_upper(rows: Tensor, *, block: int = 192, columns: int = 1024) -> Tensor:
+def gram_upper(rows: Tensor, dtype: torch.dtype = torch.float64, *, block: int = 192, columns: int = 1024) -> Tensor:
     """The upper triangle of ``rows @ rows.T`` in float64; what stands below the diagonal is meaningless.
 
     Args:
         rows: ``(m, n)``, any floating-point dtype and layout.
+        dtype: dtype of the products; their sums over ``columns`` are added in float64.
         block: rows of the result computed at a time, what saves nearly half of the products.
-        columns: columns of ``rows`` held in float64 at a time.
+        columns: columns of ``rows`` held in ``dtype`` at a time.
     """
     size = rows.shape[0]
     gram = torch.zeros(size, size, dtype=torch.float64, device=rows.device)
     for part in torch.split(rows, columns, dim=1):
-        exact = part.double()
+        part = part.to(dtype)
         for start in range(0, size, block):
-            gram[start : start + block, start:].addmm_(exact[start : start + block], exact[start:].T)
+            upper, left, right = gram[start : start + block, start:], part[start : start + block], part[start:].T
+            if dtype == torch.float64:
+                upper.addmm_(left, right)
+            else:
+                upper += left @ right
     return gram

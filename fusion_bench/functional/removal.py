@@ -47,10 +47,10 @@ def removed_by_core(
         rank: r.
     """
     rows = rows.to(vector.dtype)
-    left = _left_vectors(system, len(singular_values), rank, vector.dtype)
+    left = system.vectors(0, len(singular_values), vector.dtype)
     scale = singular_values.to(left.dtype)
     turned = (vector @ rows.T) @ left / scale  # τ V: (m, k)
-    weighted = left * torch.einsum("mk,mk->k", left, turned)
+    weighted = left * (left * turned).sum(0)
     weighted[:, :rank] = left[:, :rank] @ (left[:, :rank].T @ turned[:, :rank])
     return (weighted / scale) @ left.T, rows
 
@@ -71,7 +71,7 @@ def removed_by_pairs(
         rank: r.
         strong: the number of directions that are not weak.
     """
-    left = _left_vectors(system, strong, rank, vector.dtype)
+    left = system.vectors(0, strong, vector.dtype)
     right = vector.new_empty(len(singular_values), rows.shape[1])
     torch.mm((left / singular_values[:strong].to(left.dtype)).T, rows.to(left.dtype), out=right[:strong])
     if strong < len(singular_values):
@@ -80,16 +80,9 @@ def removed_by_pairs(
         for start in range(0, rows.shape[1], _COLUMNS):
             columns = slice(start, start + _COLUMNS)
             right[strong:, columns] = scaled @ rows[:, columns].double()
-        left = torch.cat([left, weak.to(left.dtype)], dim=1)
+        left = torch.cat([left.T, weak.T.to(left.dtype)]).T
     coordinates = left.T @ vector  # Uᵀ τ: (k, n)
     block = (coordinates[:rank] @ right[:rank].T) @ right[:rank]
-    right[rank:] *= torch.einsum("kn,kn->k", coordinates[rank:], right[rank:])[:, None]
+    right[rank:] *= torch.linalg.vecdot(coordinates[rank:], right[rank:])[:, None]
     right[:rank] = block
     return left, right
-
-
-def _left_vectors(system: Eigensystem, count: int, rank: int, dtype: torch.dtype) -> Tensor:
-    """The first ``count`` eigenvectors; those of the leading block, which carries most weight, rounded only once."""
-    leading = min(rank, count)
-    vectors = system.vectors(0, leading, torch.float64).to(dtype)
-    return vectors if leading == count else torch.cat([vectors, system.vectors(leading, count, dtype)], dim=1)

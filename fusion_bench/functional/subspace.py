@@ -21,6 +21,9 @@ RELATIVE_TOLERANCE = 1e-6
 
 _SLACK = 1e-9  # on the cumulative sum, so that a sum equal to α Σσ counts as reached in spite of rounding
 _MOSTLY_KEPT = 0.87  # of the norm; where less is left, float64 keeps the rounding of what was removed out of it
+_WELL_CONDITIONED = 1e-2  # smallest by mean eigenvalue of a Gram matrix that float32 products serve
+_MANY = 512  # rows from which float32 products may serve, if there are three times as many columns
+_SHORT = 256  # columns summed in float32; the sums of these are added in float64
 _SMALL = 1 << 16  # entries below which float64 products cost nothing worth saving
 
 
@@ -81,7 +84,7 @@ def project_out(
         )
     tall = accumulator.shape[0] > accumulator.shape[1]
     rows = accumulator.T if tall else accumulator  # (m, n) with m <= n
-    system = solve(gram_upper(rows))
+    system = _eigensystem(rows, solve, leading=not zero_diagonal)
     singular_values = system.values.clamp(min=0).sqrt()
     rank = split_rank(singular_values, alpha)
     count = defined_rank(singular_values) if zero_diagonal else rank
@@ -93,6 +96,20 @@ def project_out(
     if not exact and result.norm() < _MOSTLY_KEPT * vector.norm():
         result = _subtract(system, singular_values[:count], rows, vector.double(), rank)
     return result.to(task_vector.dtype), rank
+
+
+def _eigensystem(rows: Tensor, solve: Solver, *, leading: bool) -> Eigensystem:
+    """The eigensystem of ``rows @ rows.T``.
+
+    Float32 products, summed in float64, are enough for a large, well-conditioned matrix: their error, spread over all
+    directions, is then well below that of a float32 singular value decomposition.
+    """
+    size, length = rows.shape
+    if rows.dtype != torch.float64 and size >= _MANY and length >= 3 * size:
+        system = solve(gram_upper(rows, torch.float32, columns=_SHORT), leading)
+        if system.values[-1] >= _WELL_CONDITIONED * system.values.mean():
+            return system
+    return solve(gram_upper(rows), leading)
 
 
 def _subtract(system: Eigensystem, singular_values: Tensor, rows: Tensor, vector: Tensor, rank: int) -> Tensor:

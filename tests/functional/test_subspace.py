@@ -85,6 +85,13 @@ def test_is_as_accurate_where_much_is_removed(monkeypatch, shape, kind, share):
     check_accuracy(shape, kind, 0.6, True, 0, lapack_eigensystem, share=share)
 
 
+@pytest.mark.parametrize("kind", ["power", "linear"])
+def test_is_as_accurate_with_a_float32_gram_matrix(monkeypatch, kind):
+    monkeypatch.setattr(subspace, "_MANY", 256)
+    monkeypatch.setattr(subspace, "_SMALL", 0)
+    check_accuracy((257, 780), kind, 0.6, True, 0, lapack_eigensystem)
+
+
 def check_accuracy(shape, kind, alpha, zero_diagonal, seed, solve=torch_eigensystem, share=0.0):
     """``share`` of the task vector is the accumulator itself, the rest is random."""
     generator = torch.Generator().manual_seed(seed)
