@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fusion_bench.dataset.images import LabelledImages
-from fusion_bench.utils.hints import how_to_get
+from fusion_bench.suites.shipped import shipped_directory
 
+_SMALL = 1 << 27  # bytes of Parquet that are read into memory
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
@@ -24,12 +25,13 @@ def load_image_classification(
 ) -> LabelledImages:
     """Images with labels.
 
-    A directory is read without touching the network. It is one of: what ``save_to_disk`` wrote; Parquet files
-    ``<split>.parquet`` or ``<split>-*.parquet``, also below ``data/`` or ``<name>/``; a folder of images by class,
-    ``<split>/<class>/*.png`` or ``<class>/*.png``. Anything else is the id of a data set on the Hub.
+    A directory, or a data set of a shipped suite, is read without touching the network. It is one of: what
+    ``save_to_disk`` wrote; Parquet files ``<split>.parquet`` or ``<split>-*.parquet``, also below ``data/`` or
+    ``<name>/``; a folder of images by class, ``<split>/<class>/*.png`` or ``<class>/*.png``. Anything else is the id
+    of a data set on the Hub.
 
     Args:
-        path: the directory or the id.
+        path: the directory, the name of a shipped data set such as ``tiny8/mnist``, or the id.
         split: which part, by its name in the data set.
         name: the configuration of a data set that has several.
         image_column: column of the images; found by its usual names where not given.
@@ -44,8 +46,9 @@ def load_image_classification(
     directory = Path(path).expanduser()
     origin = f"data set {str(path)!r} ({split})"
     cache = None if cache_dir is None else str(cache_dir)
-    if directory.is_dir():
-        rows = _load_directory(directory / (data_dir or ""), split, name, cache, origin)
+    local = directory if directory.is_dir() else shipped_directory(path)
+    if local is not None:
+        rows = _load_directory(local / (data_dir or ""), split, name, cache, origin)
     else:
         rows = _load_from_hub(str(path), split, name, data_dir, cache, origin)
     return LabelledImages.of(rows, origin=origin, image_column=image_column, label_column=label_column)
@@ -56,6 +59,8 @@ def _load_directory(root: Path, split: str, name: str | None, cache_dir: str | N
         return _load_saved(root, split, origin)
     part = split.partition("[")[0]  # "test[:100]" is a part of "test"
     parquet = list(_parquet_files(root, part, name))
+    if parquet and part == split and sum(Path(file).stat().st_size for file in parquet) <= _SMALL:
+        return _read_parquet(parquet)
     if parquet:
         from datasets import load_dataset
 
@@ -68,6 +73,15 @@ def _load_directory(root: Path, split: str, name: str | None, cache_dir: str | N
         f"{origin}: {root} holds no data for that split; looked for dataset_dict.json, state.json, {part}.parquet, "
         f"{part}-*.parquet (also below data/) and images in {split}/<class>/ or <class>/; there is {there}"
     )
+
+
+def _read_parquet(files: list[str]) -> Any:
+    """The rows in memory: at once, and never an older version of the files out of the data set library's cache."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from datasets import Dataset
+
+    return Dataset(pa.concat_tables(pq.read_table(file) for file in files))
 
 
 def _load_saved(root: Path, split: str, origin: str) -> Any:
@@ -106,7 +120,7 @@ def _load_from_hub(
     from datasets import load_dataset
 
     if Path(path).is_absolute() or path.startswith((".", "~")):
-        raise FileNotFoundError(f"{origin}: there is no directory {path}{how_to_get(path)}")
+        raise FileNotFoundError(f"{origin}: there is no directory {path}")
     try:
         return load_dataset(path, name=name, split=split, data_dir=data_dir, cache_dir=cache_dir)
     except (OSError, ValueError) as error:

@@ -21,8 +21,8 @@ class ClassNames:
 
 
 def known_tasks() -> list[str]:
-    """The tasks whose class names are shipped, sorted."""
-    return sorted(file.stem for file in _FOLDER.glob("*.yaml"))
+    """The tasks whose class names are shipped, sorted; those of a suite as ``SUITE/TASK``."""
+    return sorted(file.relative_to(_FOLDER).with_suffix("").as_posix() for file in _FOLDER.rglob("*.yaml"))
 
 
 def class_names(task: str) -> ClassNames:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fusion_bench.models.checkpoint import LEGACY, LEGACY_INDEX, SAFETENSORS, SAFETENSORS_INDEX
-from fusion_bench.utils.hints import how_to_get
+from fusion_bench.suites.shipped import shipped_directory
 
 CONFIG_FILES = ("config.json",)
 SAFETENSORS_FILES = (SAFETENSORS, SAFETENSORS_INDEX, "model-*.safetensors")
@@ -23,7 +23,7 @@ def model_directory(source: str | Path, owner: str, *, cache_dir: str | Path | N
     """The directory with ``config.json`` and the weights of a model; safetensors are preferred.
 
     Args:
-        source: a local directory, for which no network is touched, or a Hub id.
+        source: a local directory or a model of a shipped suite, for which no network is touched, or a Hub id.
         owner: whose source it is, as the start of an error message: ``"model 'mnist'"``.
         cache_dir: where downloads are kept; None is the Hub client's own cache.
 
@@ -51,7 +51,7 @@ def fetch(source: str | Path, owner: str, patterns: Sequence[str], *, cache_dir:
     if directory is not None:
         return directory
     if not _HUB_ID.fullmatch(str(source)):
-        raise FileNotFoundError(f"{owner}: there is no directory {source}{how_to_get(source)}")
+        raise FileNotFoundError(f"{owner}: there is no directory {source}")
     from huggingface_hub import constants, snapshot_download
 
     cache = Path(cache_dir) if cache_dir is not None else Path(constants.HF_HUB_CACHE)
@@ -67,6 +67,6 @@ def fetch(source: str | Path, owner: str, patterns: Sequence[str], *, cache_dir:
 
 
 def local_directory(source: str | Path) -> Path | None:
-    """``source`` as a directory if it is one on this machine, else None."""
+    """``source`` as a directory if it is one on this machine or is shipped with the package, else None."""
     path = Path(source).expanduser()
-    return path if path.is_dir() else None
+    return path if path.is_dir() else shipped_directory(source)
