@@ -10,6 +10,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from fusion_bench.cli.config_files import ConfigFiles
+from fusion_bench.cli.finetune_checks import check_fine_tuning, entry_of, is_fine_tuning, names_of
 from fusion_bench.cli.suggest import did_you_mean, nearest
 
 _FLAGS = ("fast_dev_run", "dry_run", "resume", "print_config", "print_function_call")
@@ -34,6 +35,7 @@ def check_config(config: DictConfig) -> None:
         _check_types(group, plain.get(group), defaults)
     _check_order(plain)
     _check_tasks(plain)
+    check_fine_tuning(plain)
     _check_loggers(plain)
 
 
@@ -49,7 +51,10 @@ def _hydra_choices() -> tuple[Mapping[str, Any], ConfigFiles]:
 
 
 def _check_required(config: DictConfig, files: ConfigFiles) -> None:
-    for key, purpose in (("modelpool", "the models to merge"), ("method", "a merging method")):
+    purposes = {"modelpool": "the models to merge", "method": "a merging method"}
+    if is_fine_tuning(config):
+        purposes = {"modelpool": "the model to start from", "taskpool": "the tasks", "method": "a training method"}
+    for key, purpose in purposes.items():
         if OmegaConf.is_missing(config, key) or config.get(key) is None:
             hint = did_you_mean([], files.options(key), what="options")
             raise ValueError(f"choose {purpose} with {key}=OPTION{hint}")
@@ -81,25 +86,18 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _names(entries: Any) -> list[str]:
-    """The names of a mapping, or the positions of a list as a pool names them."""
-    if isinstance(entries, Mapping):
-        return [str(name) for name in entries]
-    return [str(index) for index, _ in enumerate(entries)] if isinstance(entries, Sequence) else []
-
-
 def _check_order(plain: Mapping[str, Any]) -> None:
     """Names in ``method.order`` against ``modelpool.models``."""
-    order = _entry(plain, "method", "order")
-    models = [name for name in _names(_entry(plain, "modelpool", "models")) if not _is_special(name)]
+    order = entry_of(plain, "method", "order")
+    models = [name for name in names_of(entry_of(plain, "modelpool", "models")) if not _is_special(name)]
     if isinstance(order, list) and models:
         _check_names("method.order", order, models, "models of the pool")
 
 
 def _check_tasks(plain: Mapping[str, Any]) -> None:
     """Names in ``taskpool.tasks`` against ``taskpool.test_datasets``."""
-    tasks = _entry(plain, "taskpool", "tasks")
-    known = _names(_entry(plain, "taskpool", "test_datasets"))
+    tasks = entry_of(plain, "taskpool", "tasks")
+    known = names_of(entry_of(plain, "taskpool", "test_datasets"))
     if isinstance(tasks, list) and known:
         _check_names("taskpool.tasks", tasks, known, "tasks of the pool")
 
@@ -122,7 +120,7 @@ def _repeated(names: Iterable[str]) -> Iterator[str]:
 
 def _check_loggers(plain: Mapping[str, Any]) -> None:
     """The package a logger needs, and the version that names the directory of the run."""
-    loggers = _entry(plain, "fabric", "loggers")
+    loggers = entry_of(plain, "fabric", "loggers")
     if not isinstance(loggers, Mapping):
         return
     package = _LOGGER_PACKAGES.get(str(loggers.get("_target_")).rpartition(".")[2])
@@ -135,9 +133,3 @@ def _check_loggers(plain: Mapping[str, Any]) -> None:
 
 def _is_special(name: str) -> bool:
     return name.startswith("_") and name.endswith("_")
-
-
-def _entry(plain: Mapping[str, Any], part: str, key: str) -> Any:
-    """``plain[part][key]``; None where either is missing."""
-    section = plain.get(part)
-    return section.get(key) if isinstance(section, Mapping) else None

@@ -99,7 +99,8 @@ class PixelBatches:
         self, encoded: EncodedImages, options: Mapping[str, Any], *, keep_bytes: int, first_only: bool = False
     ) -> None:
         check_loader_options(options)
-        options = {"batch_size": DEFAULT_BATCH_SIZE, **options}
+        # A loader without a generator of its own draws from the global random state.
+        options = {"batch_size": DEFAULT_BATCH_SIZE, "generator": torch.Generator(), **options}
         count = min(len(encoded), int(options["batch_size"])) if first_only else len(encoded)
         self._loader = DataLoader(Subset(encoded, range(count)), **options)
         first, _ = encoded[0]

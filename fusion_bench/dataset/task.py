@@ -67,8 +67,13 @@ class ClassificationTask(Configurable):
                 )
         return ClassNames(names, templates)
 
-    def load(self, task: str, *, cache_dir: str | Path | None = None) -> LabelledImages:
+    def load(self, task: str, *, cache_dir: str | Path | None = None, split: str = "test") -> LabelledImages:
         """The images, with labels counted in the class names.
+
+        Args:
+            task: the name of the task in the pool.
+            cache_dir: where downloads are kept; None is the data set library's own cache.
+            split: which part of a data set given by id, directory or path, where the task does not say.
 
         Raises:
             FileNotFoundError: if there is no such data set.
@@ -80,7 +85,7 @@ class ClassificationTask(Configurable):
         if isinstance(data, Mapping) and "_target_" in data:
             data = build(data)
         elif isinstance(data, Mapping) and "path" in data:
-            data = load_image_classification(**{"cache_dir": cache_dir, **data})
+            data = load_image_classification(**{"cache_dir": cache_dir, "split": split, **data})
         images = LabelledImages.of(data, origin=f"the data set of task {task!r}")
         return images.with_classnames(self.resolve_names(task).classnames)
 

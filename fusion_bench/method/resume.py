@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ class ResumeFile:
                     f"{log_dir} already holds a run. Add resume=true to go on with it, choose another log directory, "
                     "or remove this one."
                 )
-            _require_same(read_json(path), identity, log_dir)
+            require_same(read_json(path), identity, log_dir, ("method", "settings", "order", "fingerprints"))
         else:
             write_json(path, identity)
         write_json(log_dir / _ORDER_FILE, identity["order"])
@@ -93,13 +93,19 @@ class ResumeFile:
         return self.directory / "state.safetensors"
 
 
-def _require_same(before: Mapping[str, Any], now: Mapping[str, Any], log_dir: Path) -> None:
+def require_same(before: Mapping[str, Any], now: Mapping[str, Any], log_dir: Path, parts: Sequence[str]) -> None:
     """Refuse to mix two runs.
+
+    Args:
+        before: what identifies the run that is there.
+        now: what identifies the one that is to go on with it.
+        log_dir: its directory.
+        parts: the keys that are compared, in this order.
 
     Raises:
         ValueError: naming the first difference.
     """
-    for part in ("method", "settings", "order", "fingerprints"):
+    for part in parts:
         old, new = before.get(part), now.get(part)
         if old == new:
             continue

@@ -255,9 +255,14 @@ class BaseModelPool(Configurable):
         return self._load_dataset("test", name, self._test_datasets)
 
     def _load_dataset(self, split: str, name: str, datasets: Mapping[str, Any] | None) -> Any:
-        if name not in (datasets or {}):
-            raise KeyError(self._no_such(f"{split} data set", name, datasets or {}))
-        source = (datasets or {})[name]
+        if not datasets:
+            key = {"validation": "val"}.get(split, split) + "_datasets"
+            raise KeyError(
+                f"no {split} data set {name!r}: this pool has no {key}; give it {key}: {{{name}: ID_OR_DIRECTORY}}"
+            )
+        if name not in datasets:
+            raise KeyError(self._no_such(f"{split} data set", name, datasets))
+        source = datasets[name]
         return build(source) if isinstance(source, Mapping) and "_target_" in source else source
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -90,6 +91,24 @@ def classify(features: Tensor, head: Tensor, logit_scale: Tensor) -> Tensor:
     """Logits ``exp(logit_scale) · features · headᵀ``, float32 of shape ``(images, classes)``."""
     with torch.autocast(features.device.type, enabled=False):
         return logit_scale.float().exp() * (features.float() @ head.float().T)
+
+
+@dataclass(frozen=True)
+class ZeroShotClassifier:
+    """The frozen rest of a CLIP model that makes a classifier of its vision tower, for one list of classes."""
+
+    head: Tensor  # (classes, dim), unit vectors
+    visual_projection: Tensor  # (dim, hidden)
+    logit_scale: Tensor  # scalar, before the exponential
+
+    def to(self, device: torch.device) -> ZeroShotClassifier:
+        """The same on another device, without a graph."""
+        tensors = (self.head, self.visual_projection, self.logit_scale)
+        return ZeroShotClassifier(*(tensor.detach().to(device) for tensor in tensors))
+
+    def logits(self, tower: nn.Module, pixel_values: Tensor) -> Tensor:
+        """Logits ``(images, classes)``, float32; only the tower runs in the precision of an autocast around it."""
+        return classify(image_features(tower, self.visual_projection, pixel_values), self.head, self.logit_scale)
 
 
 def check_width(hidden_size: int, visual_projection: Tensor) -> None:

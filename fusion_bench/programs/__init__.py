@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING
 from fusion_bench.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from fusion_bench.programs.finetune import FineTuneProgram
     from fusion_bench.programs.fusion import FabricModelFusionProgram
     from fusion_bench.programs.merge import merge_and_evaluate
 
-__all__ = ["FabricModelFusionProgram", "merge_and_evaluate"]
+__all__ = ["FabricModelFusionProgram", "FineTuneProgram", "merge_and_evaluate"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "FabricModelFusionProgram": "fusion_bench.programs.fusion",
+        "FineTuneProgram": "fusion_bench.programs.finetune",
         "merge_and_evaluate": "fusion_bench.programs.merge",
     },
 )

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig
 
 from fusion_bench.programs.log_dir import resolve_log_dir
-from fusion_bench.programs.loggers import build_loggers
+from fusion_bench.programs.parts import build_fabric, build_part, config_of, fill, hydra_overrides
 from fusion_bench.programs.run_files import REPORT_FILE, log_to_file, refuse_overwriting, write_config_files
 from fusion_bench.utils.config_tree import format_config_tree
-from fusion_bench.utils.configurable import build
 from fusion_bench.utils.files import read_json, remove_partial, write_json
 
 log = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ class FabricModelFusionProgram:
 
     def run(self) -> Any:
         """Run the program and return the report; None for a dry run."""
-        config = self._config()
+        config = config_of(self)
         if self.print_config:
             log.info("configuration\n%s", format_config_tree(config))
         if self.dry_run:
@@ -63,7 +62,7 @@ class FabricModelFusionProgram:
         else:
             refuse_overwriting(log_dir)
         with log_to_file(log_dir / "cli.log"):
-            write_config_files(log_dir, config, _hydra_overrides())
+            write_config_files(log_dir, config, hydra_overrides())
             return self._merge(log_dir)
 
     def _merge(self, log_dir: Path) -> Any:
@@ -77,7 +76,7 @@ class FabricModelFusionProgram:
         modelpool = self._build("modelpool", self.modelpool)
         taskpool = self._build("taskpool", self.taskpool)
         individual = individual_accuracies(self.individual_accuracy)
-        fabric = self._build_fabric(log_dir)
+        fabric = build_fabric(self.fabric, log_dir)
         if hasattr(taskpool, "setup"):
             taskpool.setup(
                 device=fabric.device,
@@ -103,34 +102,19 @@ class FabricModelFusionProgram:
         return result.report
 
     def _build(self, key: str, config: Any) -> Any:
-        """Build one part of the configuration; None where it is not configured."""
-        if config is None:
-            return None
-        if self.print_function_call and isinstance(config, Mapping | DictConfig):
-            log.info("%s = %s", key, format_call(config))
-        return build(config)
-
-    def _build_fabric(self, log_dir: Path) -> Any:
-        """Lightning Fabric with its loggers; one plain CPU or GPU device where none is configured."""
-        from lightning import Fabric
-
-        config = OmegaConf.create(self.fabric or {"_target_": "lightning.Fabric", "devices": 1})
-        settings = {str(key): value for key, value in config.items() if key not in ("_target_", "loggers")}
-        fabric = Fabric(loggers=build_loggers(config.get("loggers"), log_dir), **settings)
-        fabric.launch()
-        return fabric
+        return build_part(key, config, print_call=self.print_function_call)
 
     def _save(self, result: Any, modelpool: Any, log_dir: Path) -> None:
         """Write the merged model and the report where the configuration asks for them."""
         if self.merged_model_save_path:
-            path = _fill(self.merged_model_save_path, log_dir)
+            path = fill(self.merged_model_save_path, log_dir)
             with result.profile("saving"):
                 modelpool.save_model(result.model, path, **(self.merged_model_save_kwargs or {}))
             log.info("saved the merged model to %s", path)
         if self.report_save_path and result.report is not None:
             report = result.report
             entries = report.to_dict() if hasattr(report, "to_dict") else dict(report)
-            write_json(_fill(str(self.report_save_path), log_dir), entries)
+            write_json(fill(str(self.report_save_path), log_dir), entries)
 
     def _summarise(self, result: Any, log_dir: Path) -> None:
         """Log the table of results, where the time went and where the files are."""
@@ -143,10 +127,6 @@ class FabricModelFusionProgram:
             log.info("accuracy in %%\n\n%s\n", eval_table(result.report))
         log.info("time by phase\n\n%s\n", result.profile.summary())
         log.info("files of this run: %s", log_dir)
-
-    def _config(self) -> DictConfig:
-        """The whole configuration as one tree."""
-        return OmegaConf.create({"_target_": _target(type(self)), **vars(self)})
 
 
 def individual_accuracies(source: Any) -> dict[str, float]:
@@ -167,29 +147,3 @@ def individual_accuracies(source: Any) -> dict[str, float]:
             raise ValueError(f"individual_accuracy of {task!r} must be a number in 0..1, got {value!r}")
         accuracies[task] = float(accuracy)
     return accuracies
-
-
-def format_call(config: Any) -> str:
-    """The Python call that a ``_target_`` configuration stands for, long arguments shortened."""
-    arguments = ", ".join(f"{key}={_shorten(value)}" for key, value in config.items() if key != "_target_")
-    return f"{config.get('_target_', 'dict')}({arguments})"
-
-
-def _shorten(value: Any) -> str:
-    plain = OmegaConf.to_container(value) if isinstance(value, DictConfig | ListConfig) else value
-    text = repr(plain)
-    return text if len(text) <= 200 else f"{text[:197]}…"
-
-
-def _fill(template: str, log_dir: Path) -> Path:
-    return Path(template.replace("{log_dir}", str(log_dir)))
-
-
-def _target(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"
-
-
-def _hydra_overrides() -> list[str]:
-    from hydra.core.hydra_config import HydraConfig
-
-    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []

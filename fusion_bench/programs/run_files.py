@@ -13,6 +13,7 @@ from typing import Any
 from fusion_bench.utils.files import write_text
 
 REPORT_FILE = "program_report.json"
+FINETUNE_REPORT_FILE = "finetune_report.json"
 
 
 def refuse_overwriting(log_dir: Path) -> None:
@@ -21,7 +22,7 @@ def refuse_overwriting(log_dir: Path) -> None:
     Raises:
         FileExistsError: if ``log_dir`` holds the report or the resume state of a run.
     """
-    for sign in (log_dir / REPORT_FILE, log_dir / "resume" / "run.json"):
+    for sign in (log_dir / REPORT_FILE, log_dir / FINETUNE_REPORT_FILE, log_dir / "resume" / "run.json"):
         if sign.exists():
             raise FileExistsError(
                 f"{log_dir} already holds a run ({sign.relative_to(log_dir)}). Add resume=true to go on with it, "

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from fusion_bench.dataset.pixels import EncodedImages, PixelBatches, PixelTransform, check_loader_options
 from fusion_bench.dataset.registry import ClassNames
 from fusion_bench.dataset.task import as_task, check_entry
-from fusion_bench.models.clip_classifier import classify, image_features
+from fusion_bench.models.clip_classifier import ZeroShotClassifier
 from fusion_bench.models.clip_vision import float_dtype, vision_tower
 from fusion_bench.report import TaskScore
 from fusion_bench.taskpool.base_pool import BaseTaskPool, device_of
 from fusion_bench.taskpool.clip_sources import ClipSources
-from fusion_bench.taskpool.heads import TextSide, ZeroShotHeads, check_backbone
+from fusion_bench.taskpool.heads import ZeroShotHeads, check_backbone
 from fusion_bench.taskpool.layer_features import LayerFeatures
 
 KEPT_PIXEL_BYTES = 4 << 30
@@ -130,31 +130,68 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         """
         tower = vision_tower(model)
         with torch.inference_mode(False):  # what is kept is made as ordinary tensors
-            heads = self._zero_shot_heads()
-            check_backbone(tower, heads.side)
+            check_backbone(tower, self._zero_shot_heads().side)
             prepared = self._prepare(task)
-            head = heads(prepared.names)
+            classifier = self._classifier(prepared.names)
         if self._layer_wise_feature_save_path is None:
-            return self._score(tower, heads.side, head, prepared.batches)
+            return self._score(tower, classifier, prepared.batches)
         features = LayerFeatures(
             first_token_only=self._layer_wise_feature_first_token_only, max_num=self._layer_wise_feature_max_num
         )
         with features.collect(tower):
-            score = self._score(tower, heads.side, head, prepared.batches)
+            score = self._score(tower, classifier, prepared.batches)
         features.save(Path(self._layer_wise_feature_save_path) / task)
         return score
 
-    def _score(self, tower: nn.Module, side: TextSide, head: Tensor, batches: PixelBatches) -> TaskScore:
+    def classifier(self, task: str, tower: nn.Module) -> ZeroShotClassifier:
+        """The frozen head, projection and scale with which the pool makes a classifier of ``tower`` for one task.
+
+        Raises:
+            KeyError: if the pool has no such task.
+            ValueError: if the tower is of another backbone than the pool's CLIP model.
+        """
+        self._choose([task])
+        check_backbone(tower, self._zero_shot_heads().side)
+        return self._classifier(self._prepare(task).names)
+
+    def training_images(self, task: str, source: Any) -> EncodedImages:
+        """Images to train a task with: preprocessed as the pool does, labels counted in the class names of the task.
+
+        Args:
+            task: a task of this pool.
+            source: where they come from, in any form that an entry of ``test_datasets`` may have; the split ``train``
+                where it names none.
+
+        Raises:
+            KeyError: if the pool has no such task.
+            ValueError: if ``source`` gives class names of its own that are not those of the task.
+        """
+        self._choose([task])
+        names = self._prepare(task).names
+        described = as_task(task, source)
+        if described.classnames is not None and described.resolve_names(task).classnames != names.classnames:
+            raise ValueError(
+                f"the training data of task {task!r} have other class names than the task pool: "
+                f"{list(described.resolve_names(task).classnames[:3])}…, not {list(names.classnames[:3])}…; leave "
+                "classnames out there, those of the task pool are used"
+            )
+        named = replace(described, classnames=names.classnames)
+        images = named.load(task, cache_dir=self._cache_dir, split="train")
+        return EncodedImages(images, self._pixel_transform())
+
+    def _classifier(self, names: ClassNames) -> ZeroShotClassifier:
+        heads = self._zero_shot_heads()
+        return ZeroShotClassifier(heads(names), heads.side.visual_projection, heads.side.logit_scale)
+
+    def _score(self, tower: nn.Module, classifier: ZeroShotClassifier, batches: PixelBatches) -> TaskScore:
         device, dtype = device_of(tower), float_dtype(tower)
-        head, scale = head.to(device), side.logit_scale.detach().to(device)
-        projection = side.visual_projection.detach().to(device)
+        classifier = classifier.to(device)
         correct, losses, count = [], [], 0
         for encoded, labels in batches:
             pixels = self._pixel_transform().decode(encoded.to(device, non_blocking=True)).to(dtype)
             labels = labels.to(device, non_blocking=True)
             with self.autocast():
-                image = image_features(tower, projection, pixels)
-            logits = classify(image, head, scale)
+                logits = classifier.logits(tower, pixels)
             correct.append((logits.argmax(dim=-1) == labels).sum())
             losses.append(cross_entropy(logits, labels, reduction="sum"))
             count += len(labels)

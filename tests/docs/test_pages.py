@@ -45,11 +45,14 @@ def test_page_has_every_section_and_stands_in_the_navigation(config):
     assert page.relative_to(ROOT / "docs").as_posix() in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
 
 
-def test_keys_of_the_program_are_documented():
-    entries = yaml.safe_load((ROOT / "config" / "fabric_model_fusion.yaml").read_text(encoding="utf-8"))
-    documented = dict(ROW.findall(text_of(ROOT / "docs" / "configuration.md")))
+@pytest.mark.parametrize(
+    ("config", "page"), [("fabric_model_fusion", "configuration"), ("fabric_finetune", "finetune")], ids=str
+)
+def test_keys_of_the_program_are_documented(config, page):
+    entries = yaml.safe_load((ROOT / "config" / f"{config}.yaml").read_text(encoding="utf-8"))
+    documented = dict(ROW.findall(text_of(ROOT / "docs" / f"{page}.md")))
     for key, default in entries.items():
-        if key not in ("defaults", "_target_", "_recursive_", "modelpool"):
+        if key not in ("defaults", "_target_", "_recursive_", "modelpool", "taskpool"):
             assert yaml.safe_load(documented[key]) == default, key
 
 

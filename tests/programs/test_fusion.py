@@ -10,7 +10,7 @@ from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
-from fusion_bench.programs.fusion import FabricModelFusionProgram, format_call, individual_accuracies
+from fusion_bench.programs.fusion import FabricModelFusionProgram, individual_accuracies
 from fusion_bench.report import EvalReport
 
 POOL = {
@@ -192,11 +192,6 @@ def test_normalised_accuracy_uses_them(tmp_path):
     program(tmp_path, individual_accuracy={"a": 0.5, "b": 0.5}).run()
     report = json.loads((tmp_path / "continual_report.json").read_text())
     assert report["normalised_accuracy"] == pytest.approx(report["ACC"] / 0.5)
-
-
-def test_format_call():
-    config = OmegaConf.create({"_target_": "a.B", "x": 1, "y": {"z": [1, 2]}})
-    assert format_call(config) == "a.B(x=1, y={'z': [1, 2]})"
 
 
 def test_dry_run_finds_values_out_of_range(tmp_path):

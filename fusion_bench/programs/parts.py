@@ -1,0 +1,65 @@
+"""What programs have in common: building the parts of a configuration, and naming files of the run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from fusion_bench.programs.loggers import build_loggers
+from fusion_bench.utils.configurable import build
+
+log = logging.getLogger(__name__)
+
+
+def config_of(program: Any) -> DictConfig:
+    """The whole configuration of a program, whose fields are its top-level keys, as one tree."""
+    cls = type(program)
+    return OmegaConf.create({"_target_": f"{cls.__module__}.{cls.__qualname__}", **vars(program)})
+
+
+def build_part(key: str, config: Any, *, print_call: bool = False) -> Any:
+    """Build one part of the configuration; None where it is not configured."""
+    if config is None:
+        return None
+    if print_call and isinstance(config, Mapping | DictConfig):
+        log.info("%s = %s", key, format_call(config))
+    return build(config)
+
+
+def build_fabric(config: Any, log_dir: Path) -> Any:
+    """Lightning Fabric with its loggers; one plain CPU or GPU device where none is configured."""
+    from lightning import Fabric
+
+    config = OmegaConf.create(config or {"_target_": "lightning.Fabric", "devices": 1})
+    settings = {str(key): value for key, value in config.items() if key not in ("_target_", "loggers")}
+    fabric = Fabric(loggers=build_loggers(config.get("loggers"), log_dir), **settings)
+    fabric.launch()
+    return fabric
+
+
+def format_call(config: Any) -> str:
+    """The Python call that a ``_target_`` configuration stands for, long arguments shortened."""
+    arguments = ", ".join(f"{key}={_shorten(value)}" for key, value in config.items() if key != "_target_")
+    return f"{config.get('_target_', 'dict')}({arguments})"
+
+
+def fill(template: str, log_dir: Path) -> Path:
+    """A path in which ``{log_dir}`` stands for the directory of the run."""
+    return Path(template.replace("{log_dir}", str(log_dir)))
+
+
+def hydra_overrides() -> list[str]:
+    """The arguments of the command line; none outside of one."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+
+
+def _shorten(value: Any) -> str:
+    plain = OmegaConf.to_container(value) if isinstance(value, DictConfig | ListConfig) else value
+    text = repr(plain)
+    return text if len(text) <= 200 else f"{text[:197]}…"
