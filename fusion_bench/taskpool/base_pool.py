@@ -52,7 +52,8 @@ class BaseTaskPool(Configurable):
         Args:
             device: where to evaluate; by default where the model is.
             autocast: makes the context that sets the precision.
-            dtype: evaluate a copy of the model in this dtype; by default the model as it is.
+            dtype: evaluate a copy of the model in this dtype; by default the model as it is, or in float32 where it is
+                half precision on a CPU.
             fast_dev_run: one batch per task, unless the pool was built with a choice of its own.
         """
         self._device = device if device is not None else self._device
@@ -78,11 +79,23 @@ class BaseTaskPool(Configurable):
         info = model_info(model, name)
         if not chosen:
             return EvalReport(info)
+        with self.ready(model) as lent:
+            return EvalReport(info, {task: self.evaluate_task(lent, task) for task in chosen})
+
+    @contextmanager
+    def ready(self, model: nn.Module) -> Iterator[nn.Module]:
+        """The model, or a copy in the dtype to evaluate in, on its device, in eval and inference mode.
+
+        Half precision is evaluated in float32 on a CPU, where that is faster, unless :meth:`setup` said otherwise.
+        """
         device = self._device if self._move_to_device else None
-        if self._dtype is not None:
-            model = copy.deepcopy(model).to(self._dtype)
+        dtype = self._dtype
+        if dtype is None and (device or device_of(model)).type == "cpu" and _is_half(model):
+            dtype = torch.float32
+        if dtype is not None:
+            model = copy.deepcopy(model).to(dtype)
         with lent_for_evaluation(model, device), torch.inference_mode():
-            return EvalReport(info, {task: self.evaluate_task(model, task) for task in chosen})
+            yield model
 
     @property
     def is_fast_dev_run(self) -> bool:
@@ -110,6 +123,10 @@ def model_info(model: nn.Module, name: str | None = None) -> ModelInfo:
     """How many parameters a model has, and how many of them require gradients."""
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     return ModelInfo(sum(size for size, trainable in sizes if trainable), sum(size for size, _ in sizes), name)
+
+
+def _is_half(model: nn.Module) -> bool:
+    return any(parameter.dtype in (torch.float16, torch.bfloat16) for parameter in model.parameters())
 
 
 def device_of(model: nn.Module) -> torch.device:

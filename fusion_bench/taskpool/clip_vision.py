@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from fusion_bench.dataset.pixels import EncodedImages, PixelBatches, PixelTransform, check_loader_options
@@ -31,6 +31,19 @@ class PreparedTask:
 
     names: ClassNames
     batches: PixelBatches
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The class chosen for each image and the right one, ``(images,)`` int64 each."""
+
+    predicted: Tensor
+    labels: Tensor
+
+    @property
+    def correct(self) -> Tensor:
+        """Whether each image was classified rightly, ``(images,)`` bool."""
+        return self.predicted == self.labels
 
 
 class CLIPVisionModelTaskPool(BaseTaskPool):
@@ -128,20 +141,30 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         Raises:
             ValueError: if the model is of another backbone than the pool's CLIP model, or a label is no class.
         """
-        tower = vision_tower(model)
-        with torch.inference_mode(False):  # what is kept is made as ordinary tensors
-            check_backbone(tower, self._zero_shot_heads().side)
-            prepared = self._prepare(task)
-            classifier = self._classifier(prepared.names)
+        tower, classifier, batches = self._set_up(model, task)
         if self._layer_wise_feature_save_path is None:
-            return self._score(tower, classifier, prepared.batches)
+            return self._score(tower, classifier, batches)
         features = LayerFeatures(
             first_token_only=self._layer_wise_feature_first_token_only, max_num=self._layer_wise_feature_max_num
         )
         with features.collect(tower):
-            score = self._score(tower, classifier, prepared.batches)
+            score = self._score(tower, classifier, batches)
         features.save(Path(self._layer_wise_feature_save_path) / task)
         return score
+
+    def predict(self, model: nn.Module, task: str) -> Predictions:
+        """What the model says to each image of one task, and what is right, in the order of the data set.
+
+        Raises:
+            KeyError: if the pool has no such task.
+            ValueError: if the model is of another backbone than the pool's CLIP model, or a label is no class.
+        """
+        self._choose([task])
+        with self.ready(model) as lent:
+            tower, classifier, batches = self._set_up(lent, task)
+            pairs = [(logits.argmax(dim=-1), labels) for logits, labels in self._logits(tower, classifier, batches)]
+        predicted, labels = (torch.cat(column).cpu() for column in zip(*pairs, strict=True))
+        return Predictions(predicted, labels)
 
     def classifier(self, task: str, tower: nn.Module) -> ZeroShotClassifier:
         """The frozen head, projection and scale with which the pool makes a classifier of ``tower`` for one task.
@@ -183,21 +206,34 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         heads = self._zero_shot_heads()
         return ZeroShotClassifier(heads(names), heads.side.visual_projection, heads.side.logit_scale)
 
+    def _set_up(self, model: nn.Module, task: str) -> tuple[nn.Module, ZeroShotClassifier, PixelBatches]:
+        tower = vision_tower(model)
+        with torch.inference_mode(False):  # what is kept is made as ordinary tensors
+            check_backbone(tower, self._zero_shot_heads().side)
+            prepared = self._prepare(task)
+            return tower, self._classifier(prepared.names), prepared.batches
+
     def _score(self, tower: nn.Module, classifier: ZeroShotClassifier, batches: PixelBatches) -> TaskScore:
-        device, dtype = device_of(tower), float_dtype(tower)
-        classifier = classifier.to(device)
         correct, losses, count = [], [], 0
-        for encoded, labels in batches:
-            pixels = self._pixel_transform().decode(encoded.to(device, non_blocking=True)).to(dtype)
-            labels = labels.to(device, non_blocking=True)
-            with self.autocast():
-                logits = classifier.logits(tower, pixels)
+        for logits, labels in self._logits(tower, classifier, batches):
             correct.append((logits.argmax(dim=-1) == labels).sum())
             losses.append(cross_entropy(logits, labels, reduction="sum"))
             count += len(labels)
         # Only here the host waits for the device.
         loss = float(torch.stack(losses).cpu().double().sum()) / count
         return TaskScore(int(torch.stack(correct).sum()) / count, loss)
+
+    def _logits(
+        self, tower: nn.Module, classifier: ZeroShotClassifier, batches: PixelBatches
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Logits and labels, batch by batch, on the device of the tower."""
+        device, dtype = device_of(tower), float_dtype(tower)
+        classifier = classifier.to(device)
+        for encoded, labels in batches:
+            pixels = self._pixel_transform().decode(encoded.to(device, non_blocking=True)).to(dtype)
+            with self.autocast():
+                logits = classifier.logits(tower, pixels)
+            yield logits, labels.to(device, non_blocking=True)
 
     # ---- what is set up once
 

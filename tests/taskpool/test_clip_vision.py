@@ -390,3 +390,27 @@ def test_cache_dir_has_an_effect(make_pool, tower, monkeypatch, tmp_path, tiny_c
     pool = make_pool(base_model="someone/clip", cache_dir=tmp_path)
     assert pool.evaluate(tower) == make_pool().evaluate(tower)
     assert set(asked) == {tmp_path}
+
+
+def test_predictions_add_up_to_the_accuracy(make_pool, tower):
+    pool = make_pool()
+    report = pool.evaluate(tower)
+    for task, rows in ROWS.items():
+        predictions = pool.predict(tower, task)
+        assert predictions.labels.tolist() == [row["label"] for row in rows]
+        assert float(predictions.correct.double().mean()) == pytest.approx(report.scores[task].accuracy)
+    with pytest.raises(KeyError, match="no task 'mnits'"):
+        pool.predict(tower, "mnits")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_scored_in_float32_on_a_cpu(make_pool, tower, dtype):
+    half = copy.deepcopy(tower).to(dtype)
+    pool = make_pool()
+    assert pool.evaluate(half).scores == pool.evaluate(copy.deepcopy(half).float()).scores
+    assert next(half.parameters()).dtype == dtype
+    with pool.ready(half) as lent:
+        assert next(lent.parameters()).dtype == torch.float32
+    pool.setup(dtype=dtype)
+    with pool.ready(half) as lent:
+        assert next(lent.parameters()).dtype == dtype
