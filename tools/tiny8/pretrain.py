@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class Recipe:
     """AdamW with a linear warm-up and cosine decay."""
 
-    steps: int = 3500
+    steps: int = 6000
     batch_size: int = 384
     learning_rate: float = 1e-3
     warm_up: int = 200
@@ -83,6 +83,8 @@ class State:
     def __init__(self, folder: Path, model: CLIPModel, optimiser: torch.optim.AdamW, recipe: Recipe) -> None:
         self.folder, self.model, self.optimiser, self.recipe = folder, model, optimiser, recipe
         self.step = 0
+        self.seconds = 0.0  # of training, over all sessions
+        self.losses: list[float] = []  # since the last point of the curve
         self.curve: list[dict[str, float]] = []
 
     def _moments(self) -> dict[str, Tensor]:
@@ -93,7 +95,8 @@ class State:
     def save(self) -> None:
         """Write the state in one piece."""
         tensors = {f"model:{name}": value for name, value in self.model.state_dict().items()} | self._moments()
-        note = {"step": self.step, "curve": self.curve, "recipe": asdict(self.recipe)}
+        progress = {"step": self.step, "seconds": self.seconds, "losses": self.losses, "curve": self.curve}
+        note = {**progress, "recipe": asdict(self.recipe)}
         with atomic_path(self.folder / "state.safetensors") as path:
             save_file(tensors, path, metadata={"note": json.dumps(note)})
 
@@ -117,17 +120,18 @@ class State:
         for name, parameter in self.model.named_parameters():
             for key in ("step", "exp_avg", "exp_avg_sq"):
                 self.optimiser.state[parameter][key] = tensors[f"{name}:{key}"]
-        self.step, self.curve = note["step"], note["curve"]
+        self.step, self.seconds = note["step"], note["seconds"]
+        self.losses, self.curve = note["losses"], note["curve"]
         return True
 
 
-def pretrain(pool: Pool, validation: Validation, out: Path, recipe: Recipe, measure_every: int = 500) -> None:
+def pretrain(
+    pool: Pool, validation: Validation, out: Path, recipe: Recipe, measure_every: int = 500, save_every: int = 100
+) -> None:
     """Train both towers and write the model, its tokenizer, processor and learning curve to ``out``."""
     prompts = [template.format(name) for task in TASKS for name in task.classes for template in task.templates]
     tokenizer = train_tokenizer([*pool.captions, *prompts])
-    encoded = tokenizer(
-        list(pool.captions), padding=True, truncation=True, max_length=TEXT_LENGTH, return_tensors="pt"
-    )
+    encoded = tokenizer(list(pool.captions), padding=True, truncation=True, max_length=TEXT_LENGTH, return_tensors="pt")
     tokens = {key: encoded[key] for key in ("input_ids", "attention_mask")}
     torch.manual_seed(recipe.seed)
     model = new_model(tokenizer)
@@ -136,25 +140,30 @@ def pretrain(pool: Pool, validation: Validation, out: Path, recipe: Recipe, meas
     out.mkdir(parents=True, exist_ok=True)
     state.load()
     model.train()
-    start, seconds = time.monotonic(), state.curve[-1]["seconds"] if state.curve else 0.0
     bar = tqdm(total=recipe.steps, initial=state.step, unit="step", mininterval=10.0, desc="pretraining")
-    losses: list[float] = []
     while state.step < recipe.steps:
-        losses.append(train_step(state, pool, tokens))
+        train_step(state, pool, tokens)
         bar.update()
-        if state.step % measure_every == 0 or state.step == recipe.steps:
-            accuracies = zero_shot_accuracy(model, tokenizer, validation)
-            model.train()
-            record = {"step": state.step, "loss": float(np.mean(losses)), "seconds": time.monotonic() - start + seconds}
-            state.curve.append({**record, **accuracies})
+        last = state.step == recipe.steps
+        if state.step % measure_every == 0 or last:
+            measure(state, zero_shot_accuracy(model, tokenizer, validation))
             bar.write(" ".join(f"{key} {value:.4g}" for key, value in state.curve[-1].items()))
-            losses.clear()
+        if state.step % save_every == 0 or last:
             state.save()
     write(model.eval(), tokenizer, state, out)
 
 
-def train_step(state: State, pool: Pool, tokens: dict[str, Tensor]) -> float:
-    """One step of the optimiser; the loss before it."""
+def measure(state: State, accuracies: dict[str, float]) -> None:
+    """Add a point to the learning curve and go on training."""
+    record = {"step": state.step, "loss": float(np.mean(state.losses)), "seconds": state.seconds}
+    state.curve.append({**record, **accuracies})
+    state.losses.clear()
+    state.model.train()
+
+
+def train_step(state: State, pool: Pool, tokens: dict[str, Tensor]) -> None:
+    """One step of the optimiser."""
+    start = time.monotonic()
     for group in state.optimiser.param_groups:
         group["lr"] = learning_rate(state.recipe, state.step)
     with torch.autocast("cpu", torch.bfloat16):
@@ -166,7 +175,8 @@ def train_step(state: State, pool: Pool, tokens: dict[str, Tensor]) -> float:
     with torch.no_grad():
         state.model.logit_scale.clamp_(0, math.log(MAX_SCALE))
     state.step += 1
-    return float(loss.detach())
+    state.losses.append(float(loss.detach()))
+    state.seconds += time.monotonic() - start
 
 
 def write(model: CLIPModel, tokenizer: CLIPTokenizer, state: State, out: Path) -> None:

@@ -1,0 +1,1 @@
+"""Scores every method on tiny8 and writes the page of results."""
