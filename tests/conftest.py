@@ -8,6 +8,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import pytest
 from clip_files import make_clip, write_clip
+from suite_files import forget_suites, write_suite
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,15 @@ def tiny_pool_dir(tmp_path_factory, tiny_clip_dir):
     for seed, name in enumerate(("mnist", "digits", "letters"), start=1):
         make_clip(seed).vision_model.save_pretrained(root / name)
     return root
+
+
+@pytest.fixture
+def toy_suite(tmp_path, monkeypatch):
+    """The directory of a suite ``toys``, shipped in place of the real ones for this test."""
+    monkeypatch.setattr("fusion_bench.suites.shipped.ROOT", tmp_path / "suites")
+    forget_suites()
+    yield write_suite(tmp_path / "suites")
+    forget_suites()
 
 
 @pytest.fixture

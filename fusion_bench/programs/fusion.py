@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from fusion_bench.programs.log_dir import resolve_log_dir
 from fusion_bench.programs.parts import build_fabric, build_part, config_of, fill, hydra_overrides
 from fusion_bench.programs.run_files import REPORT_FILE, log_to_file, refuse_overwriting, write_config_files
+from fusion_bench.suites.shipped import local_file
 from fusion_bench.utils.config_tree import format_config_tree
 from fusion_bench.utils.files import read_json, remove_partial, write_json
 
@@ -132,12 +133,15 @@ class FabricModelFusionProgram:
 def individual_accuracies(source: Any) -> dict[str, float]:
     """Individual accuracies by task from a mapping, or from a JSON file that holds a mapping or a report.
 
+    Args:
+        source: the mapping, the path of the file, or its name in a shipped suite: ``"tiny8/individual.json"``.
+
     Raises:
         ValueError: if an entry is neither a number in 0..1 nor the scores of a task.
     """
     if source is None:
         return {}
-    entries = read_json(source) if isinstance(source, str) else source
+    entries = read_json(local_file(source)) if isinstance(source, str) else source
     accuracies = {}
     for task, value in entries.items():
         if task in ("model_info", "average"):

@@ -50,6 +50,12 @@ def shipped_file(name: str | Path) -> Path | None:
     return ROOT / suite / item
 
 
+def local_file(name: str | Path) -> Path:
+    """``name`` as a file: one on this machine, else one in the top directory of a suite; ``name`` itself if neither."""
+    path = Path(name).expanduser()
+    return path if path.exists() else shipped_file(name) or path
+
+
 @cache
 def suites() -> tuple[str, ...]:
     """The names of the suites that are installed."""

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from clip_files import make_images, make_rows
 
+from fusion_bench.dataset import loading
 from fusion_bench.dataset.images import LabelledImages
 from fusion_bench.dataset.loading import load_image_classification
 
@@ -37,10 +38,13 @@ def test_saved_data_set(hf_data, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["test.parquet", "data/test-00000-of-00001.parquet"])
-def test_parquet(hf_data, tmp_path, name):
+def test_parquet(hf_data, tmp_path, name, monkeypatch):
     path = tmp_path / "data_set" / name
     path.parent.mkdir(parents=True)
     hf_data.to_parquet(path)
+    assert same(load_image_classification(tmp_path / "data_set", cache_dir=tmp_path / "cache"))
+    assert not (tmp_path / "cache").exists()  # small files are read as they are
+    monkeypatch.setattr(loading, "_SMALL", 0)
     assert same(load_image_classification(tmp_path / "data_set", cache_dir=tmp_path / "cache"))
     assert (tmp_path / "cache").is_dir()  # cache_dir has an effect
     assert same(
@@ -105,3 +109,10 @@ def test_a_missing_hub_id_is_one_error(monkeypatch, tmp_path):
     monkeypatch.setattr(datasets, "load_dataset", refuse)
     with pytest.raises(FileNotFoundError, match=r"'nobody/nothing' is no local directory .*ConnectionError: offline"):
         load_image_classification("nobody/nothing", name="x", cache_dir=tmp_path)
+
+
+def test_a_file_that_was_replaced_is_read_anew(hf_data, tmp_path):
+    hf_data.to_parquet(tmp_path / "test.parquet")
+    assert len(load_image_classification(tmp_path)) == len(ROWS)
+    hf_data.select([0]).to_parquet(tmp_path / "test.parquet")
+    assert len(load_image_classification(tmp_path)) == 1

@@ -188,6 +188,13 @@ def test_individual_accuracies(tmp_path):
         individual_accuracies({"a": 50})
 
 
+@pytest.mark.usefixtures("toy_suite")
+def test_individual_accuracies_of_a_shipped_suite():
+    assert individual_accuracies("toys/individual.json") == {"mnist": 0.75, "emoji": 0.5}
+    with pytest.raises(FileNotFoundError, match=r"toys/other\.json"):
+        individual_accuracies("toys/other.json")
+
+
 def test_normalised_accuracy_uses_them(tmp_path):
     program(tmp_path, individual_accuracy={"a": 0.5, "b": 0.5}).run()
     report = json.loads((tmp_path / "continual_report.json").read_text())

@@ -58,7 +58,10 @@ def opcm_step(
         )
         return _Folded(update(projected.add_(accumulator), vector), rank)
 
-    folded = map_tensors(fold, base.mergeable)
+    # Large ones first, whose temporaries are not needed any more when nearly all of the next state is there.
+    largest_first = sorted(base.mergeable, key=lambda name: -base.params[name].numel())
+    found = map_tensors(fold, largest_first)
+    folded = {name: found[name] for name in base.mergeable}
     merged = next_state(state, {name: tensor.update for name, tensor in folded.items()}, divisor=1.0)
     mean_norm = merged.norm_sum / merged.count
     ranks = {name: tensor.rank for name, tensor in folded.items() if tensor.rank is not None}
