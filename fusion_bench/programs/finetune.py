@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fusion_bench.programs.log_dir import resolve_log_dir
-from fusion_bench.programs.parts import build_fabric, build_part, config_of, fill, hydra_overrides
-from fusion_bench.programs.run_files import FINETUNE_REPORT_FILE, log_to_file, refuse_overwriting, write_config_files
+from fusion_bench.programs.parts import build_fabric, build_part, config_of, fill, run_directory
+from fusion_bench.programs.run_files import FINETUNE_REPORT_FILE
 from fusion_bench.utils.config_tree import format_config_tree
-from fusion_bench.utils.files import remove_partial, write_json
+from fusion_bench.utils.files import write_json
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +64,7 @@ class FineTuneProgram:
             self._build_parts()  # finds values that are out of range; pools load nothing until they are used
             log.info("dry run: the configuration is complete, nothing was loaded")
             return None
-        log_dir = resolve_log_dir(config)
-        if self.resume:
-            remove_partial(log_dir)
-        else:
-            refuse_overwriting(log_dir)
-        with log_to_file(log_dir / "cli.log"):
-            write_config_files(log_dir, config, hydra_overrides())
+        with run_directory(config, resume=self.resume) as log_dir:
             return self._fine_tune(log_dir)
 
     def _fine_tune(self, log_dir: Path) -> Any:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from fusion_bench.programs.log_dir import resolve_log_dir
 from fusion_bench.programs.loggers import build_loggers
+from fusion_bench.programs.run_files import log_to_file, refuse_overwriting, write_config_files
 from fusion_bench.utils.configurable import build
+from fusion_bench.utils.files import remove_partial
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +23,23 @@ def config_of(program: Any) -> DictConfig:
     """The whole configuration of a program, whose fields are its top-level keys, as one tree."""
     cls = type(program)
     return OmegaConf.create({"_target_": f"{cls.__module__}.{cls.__qualname__}", **vars(program)})
+
+
+@contextmanager
+def run_directory(config: DictConfig, *, resume: bool) -> Iterator[Path]:
+    """The log directory of a run, which holds its configuration from now on and collects its log in ``cli.log``.
+
+    Raises:
+        FileExistsError: if it holds a run and is not to be resumed.
+    """
+    log_dir = resolve_log_dir(config)
+    if resume:
+        remove_partial(log_dir)
+    else:
+        refuse_overwriting(log_dir)
+    with log_to_file(log_dir / "cli.log"):
+        write_config_files(log_dir, config, hydra_overrides())
+        yield log_dir
 
 
 def build_part(key: str, config: Any, *, print_call: bool = False) -> Any:
