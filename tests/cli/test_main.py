@@ -108,6 +108,22 @@ def test_an_early_error_leaves_no_directory(error_of, tmp_path):
     assert list((tmp_path / "work").iterdir()) == []
 
 
+@pytest.mark.parametrize("wrong", ["method.alhpa=0.3,0.5", "taskpool=dumy,dummy"])
+def test_an_error_in_a_sweep_is_found_before_hydra_starts(error_of, tmp_path, monkeypatch, wrong):
+    def started(*_, **__):
+        raise AssertionError("hydra was started")
+
+    monkeypatch.setattr("hydra._internal.hydra.Hydra.multirun", started)
+    message = error_of("-m", *VALID, wrong)
+    assert "no key 'method.alhpa'" in message or "no option 'dumy'" in message
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_a_sweep_runs_every_job(command, tmp_path):
+    command("-m", *VALID, RECORD, "path.log_dir=a,b", "seed=range(1,3)")
+    assert len(list(tmp_path.rglob("job.txt"))) >= 2
+
+
 def test_a_configuration_may_ask_for_a_sweep(command, config_dir, tmp_path):
     mine = "defaults: [fabric_model_fusion, _self_]\nhydra: {mode: MULTIRUN}\n"
     (config_dir / "mine.yaml").write_text(mine, encoding="utf-8")
