@@ -1,6 +1,6 @@
 """Fine-tunes the vision tower of a CLIP model on one task against a frozen zero-shot head.
 
-The defaults are those of Ilharco et al., "Editing models with task arithmetic" (ICLR 2023, appendix B): 2000 steps of
+The defaults are those of Ilharco et al., "Editing models with task arithmetic" (ICLR 2023): 2000 steps of
 128 images, AdamW with learning rate 1e-5, weight decay 0.1, 200 steps of warm-up, then a cosine; gradients are clipped
 to norm 1 as in their code.
 """
