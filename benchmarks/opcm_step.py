@@ -83,19 +83,15 @@ def compare_time(ours: Project, plain: Project, weights: dict[str, Weight], repe
     }
     torch.set_num_threads(threads)
     seconds(ours, dict(list(weights.items())[:2]), ThreadExecutor(threads))  # loads the libraries
-    runs = [{name: seconds(*with_weights(runner, weights)) for name, runner in runners.items()} for _ in range(repeats)]
+    runs = [
+        {name: seconds(project, weights, executor) for name, (project, executor) in runners.items()}
+        for _ in range(repeats)
+    ]
     for name in runners:
         wall, processor = (statistics.median(run[name][clock] for run in runs) for clock in (0, 1))
         ratios = (statistics.median(run[name][clock] / run["ours"][clock] for run in runs) for clock in (0, 1))
         ratio = "" if name == "ours" else "   ours is {:.2f}x and {:.2f}x faster".format(*ratios)
         print(f"  {name:<26}  wall {wall:6.2f} s   processor {processor:6.2f} s{ratio}")
-
-
-def with_weights(
-    runner: tuple[Project, Executor], weights: dict[str, Weight]
-) -> tuple[Project, dict[str, Weight], Executor]:
-    """The arguments of :func:`seconds`."""
-    return runner[0], weights, runner[1]
 
 
 def compare_accuracy(ours: Project, plain: Project, weights: dict[str, Weight]) -> None:
