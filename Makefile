@@ -10,14 +10,13 @@ VENV ?= .venv
 export OMP_WAIT_POLICY ?= PASSIVE
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SUITE := data/local_suite
 OUTPUT ?= outputs/demo
 WORKERS ?= 0# processes that pytest uses; 0: one process
 
-.PHONY: help install demo local-suite test pytest lint format docs bench clean
+.PHONY: help install demo tiny8 test pytest lint format docs bench clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(STAMP) ## install the tested versions into .venv
 
@@ -30,15 +29,12 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	@touch $@
 
-local-suite: $(STAMP) ## build the small real CLIP suite (two to three minutes, once)
-	$(BIN)/python -m tools.local_suite
-
-demo: local-suite ## merge the local suite with OPCM and print the accuracies
-	$(BIN)/fusion_bench method=opcm/opcm \
-	  modelpool=CLIPVisionModelPool/clip-vit-tiny_local \
-	  taskpool=CLIPVisionModelTaskPool/clip-vit-classification_local \
-	  individual_accuracy=$(SUITE)/individual.json seed=0 print_config=false \
+demo: $(STAMP) ## merge the shipped suite with OPCM and print the accuracies
+	$(BIN)/fusion_bench method=opcm/opcm individual_accuracy=tiny8/individual.json seed=0 print_config=false \
 	  fabric.loggers.root_dir=$(OUTPUT) fabric.loggers.name=opcm
+
+tiny8: $(STAMP) ## rebuild the shipped suite from its sources (hours)
+	$(BIN)/python -m tools.tiny8
 
 test: lint docs pytest ## lint, types, docs, then all tests
 

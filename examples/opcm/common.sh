@@ -3,13 +3,11 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 if [[ -d .venv/bin ]]; then PATH="$PWD/.venv/bin:$PATH"; fi
 
-: "${MODELPOOL:=CLIPVisionModelPool/clip-vit-tiny_local}"
-: "${TASKPOOL:=CLIPVisionModelTaskPool/clip-vit-classification_local}"
-: "${INDIVIDUAL:=data/local_suite/individual.json}" # accuracies of the fine-tuned models; null: not known
+: "${MODELPOOL:=CLIPVisionModelPool/clip-vit-tiny_tiny8}"
+: "${TASKPOOL:=CLIPVisionModelTaskPool/clip-vit-classification_tiny8}"
+: "${INDIVIDUAL:=tiny8/individual.json}" # accuracies of the fine-tuned models; null: not known
 : "${FUSION_BENCH:=fusion_bench}" # the command
 : "${OUTPUT:=outputs/examples/opcm}"
-
-if [[ $MODELPOOL == *_local && ! -f $INDIVIDUAL ]]; then python3 -m tools.local_suite; fi
 
 # run DIRECTORY VERSION [key=value ...]: one run, skipped when finished and resumed when interrupted
 run() {

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from fusion_bench.cli.request import Request
 
+_REQUIRED = ("method", "modelpool")
+
 
 def no_such_file(error: MissingConfigException, request: Request) -> str:
     """Name the option that was asked for, or the file that refers to a missing one, and what comes nearest."""
@@ -32,9 +34,11 @@ def no_such_file(error: MissingConfigException, request: Request) -> str:
 
 
 def null_option(request: Request) -> str:
-    """The message about ``group=null``."""
-    groups = ConfigFiles(request.search_path).groups
-    key = next((key for key in groups if f"{key}=null" in request.overrides), "GROUP")
+    """The message about ``group=null``; without a method or a model pool there is nothing to run."""
+    files = ConfigFiles(request.search_path)
+    key = next((key for key in files.groups if f"{key}=null" in request.overrides), "GROUP")
+    if key in _REQUIRED:
+        return f"{key}=null names no option{did_you_mean([], files.options(key), what='options')}"
     return f"{key}=null names no option; write ~{key} to leave this part out"
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from fusion_bench.dataset.images import LabelledImages
 from fusion_bench.suites.shipped import shipped_directory
-from fusion_bench.utils.hints import how_to_get
 
 _SMALL = 1 << 27  # bytes of Parquet that are read into memory
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -121,7 +120,7 @@ def _load_from_hub(
     from datasets import load_dataset
 
     if Path(path).is_absolute() or path.startswith((".", "~")):
-        raise FileNotFoundError(f"{origin}: there is no directory {path}{how_to_get(path)}")
+        raise FileNotFoundError(f"{origin}: there is no directory {path}")
     try:
         return load_dataset(path, name=name, split=split, data_dir=data_dir, cache_dir=cache_dir)
     except (OSError, ValueError) as error:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from fusion_bench.models.checkpoint import LEGACY, LEGACY_INDEX, SAFETENSORS, SAFETENSORS_INDEX
 from fusion_bench.suites.shipped import shipped_directory
-from fusion_bench.utils.hints import how_to_get
 
 CONFIG_FILES = ("config.json",)
 SAFETENSORS_FILES = (SAFETENSORS, SAFETENSORS_INDEX, "model-*.safetensors")
@@ -52,7 +51,7 @@ def fetch(source: str | Path, owner: str, patterns: Sequence[str], *, cache_dir:
     if directory is not None:
         return directory
     if not _HUB_ID.fullmatch(str(source)):
-        raise FileNotFoundError(f"{owner}: there is no directory {source}{how_to_get(source)}")
+        raise FileNotFoundError(f"{owner}: there is no directory {source}")
     from huggingface_hub import constants, snapshot_download
 
     cache = Path(cache_dir) if cache_dir is not None else Path(constants.HF_HUB_CACHE)

@@ -29,20 +29,20 @@ def compose(*overrides, with_hydra=False):
 
 def test_top_level_keys_and_defaults():
     config = compose()
-    assert OmegaConf.is_missing(config, "modelpool")
     plain = OmegaConf.to_container(config)
     groups = {key: plain.pop(key) for key in ("method", "modelpool", "taskpool", "fabric", "path")}
     assert plain == TOP
     assert groups["method"]["_target_"].startswith("fusion_bench.method.")
-    assert groups["taskpool"] == {"_target_": "fusion_bench.taskpool.DummyTaskPool"}
+    assert groups["modelpool"]["models"]["_pretrained_"] == groups["taskpool"]["base_model"] == "tiny8/clip-vit-tiny"
 
 
 def test_default_choices():
     choices = compose(with_hydra=True).hydra.runtime.choices
-    expected = {"method": "dummy", "taskpool": "dummy", "fabric": "auto", "path": "default", "hydra": "default"}
+    expected = {"method": "dummy", "fabric": "auto", "path": "default", "hydra": "default"}
     assert {key: choices[key] for key in expected} == expected
     assert choices["fabric/loggers"] == "tensorboard_logger"
-    assert choices["modelpool"] is None
+    assert choices["modelpool"] == "CLIPVisionModelPool/clip-vit-tiny_tiny8"
+    assert choices["taskpool"] == "CLIPVisionModelTaskPool/clip-vit-classification_tiny8"
 
 
 def test_fabric():

@@ -69,7 +69,7 @@ def test_a_config_folder_in_the_working_directory_changes_nothing(tmp_path):
 def test_help_shows_groups_keys_and_the_choices_made(command, capsys):
     command("--help", "method=toys/toy")
     text = capsys.readouterr().out
-    for expected in ("fabric/loggers: csv_logger", "method/toys: toy", "alpha: 0.5", "modelpool: ???", "--multirun"):
+    for expected in ("fabric/loggers: csv_logger", "method/toys: toy", "alpha: 0.5", "tiny8/mnist", "--multirun"):
         assert expected in text
     assert "$" not in text.replace("${", "")
 

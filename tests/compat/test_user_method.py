@@ -39,7 +39,8 @@ def project(tmp_path):
 
 @pytest.mark.slow
 def test_the_example_of_the_readme_runs_from_the_command_line(project):
-    arguments = ["--config-dir", "my_configs", "method=my_method", "method.hyperparam_1=0.25", "modelpool=mine"]
+    arguments = ["--config-dir", "my_configs", "method=my_method", "method.hyperparam_1=0.25"]
+    arguments += ["modelpool=mine", "taskpool=dummy"]
     arguments += ["fabric/loggers=none", "fabric.accelerator=cpu", "path.log_dir=out", "merged_model_save_path=merged"]
     result = subprocess.run(
         [sys.executable, "-m", "fusion_bench", *arguments],

@@ -8,7 +8,7 @@ from fusion_bench.dataset.task import ClassificationTask, as_task
 
 
 def test_every_shipped_file_is_usable():
-    assert {"mnist", "digits", "letters"} <= set(known_tasks())
+    assert {"mnist", "digits", "tiny8/letters"} <= set(known_tasks())
     for task in known_tasks():
         names = class_names(task)
         assert len(set(names.classnames)) == len(names.classnames) > 1
@@ -31,7 +31,7 @@ def test_names_of_a_task():
 
     assert resolve() == class_names("mnist")
     assert resolve(templates=["the {}"]) == ClassNames(tuple("0123456789"), ("the {}",))
-    assert resolve(classnames="letters") == class_names("letters")
+    assert resolve(classnames="tiny8/letters") == class_names("tiny8/letters")
     assert resolve(classnames=["a", "b"]) == ClassNames(("a", "b"), ("a photo of a {}.",))
     with pytest.raises(TypeError, match=r"must be strings, got True; quote it in YAML"):
         resolve(classnames=[True, "no"])

@@ -102,7 +102,8 @@ def test_oracle_from_the_command_line(name, tmp_path, monkeypatch, logging_put_b
         "models": {model: str(ORACLE / model) for model in ("_pretrained_", *TASKS)},
     }
     write_text(tmp_path / "config" / "modelpool" / "oracle.yaml", OmegaConf.to_yaml(OmegaConf.create(pool)))
-    arguments = ["modelpool=oracle", *METHODS[name], "method.shuffle_order=false", f"path.log_dir={tmp_path}"]
+    arguments = ["modelpool=oracle", "taskpool=dummy", *METHODS[name], "method.shuffle_order=false"]
+    arguments.append(f"path.log_dir={tmp_path}")
     monkeypatch.setattr("sys.argv", ["fusion_bench", "--config-dir", str(tmp_path / "config"), *arguments])
     main()
     base = oracle_tensors("_pretrained_")

@@ -33,13 +33,19 @@ def composed(*overrides):
         "modelpool=CLIPVisionModelPool/clip-vit-base-patch32_TA8_model_only",
         "taskpool=CLIPVisionModelTaskPool/clip-vit-single-task_mnist",
         "taskpool=dummy",
+        "modelpool=CLIPVisionModelPool/clip-vit-tiny_tiny8",
+        "modelpool=CLIPVisionModelPool/clip-vit-tiny_tiny8_individual",
+        "taskpool=CLIPVisionModelTaskPool/clip-vit-classification_tiny8",
+        "taskpool=CLIPVisionModelTaskPool/clip-vit-classification_tiny8_val",
+        "taskpool=CLIPVisionModelTaskPool/clip-vit-single-task_tiny8_mnist",
     ],
 )
 def test_every_argument_is_a_key_with_its_default(override):
     config = composed(override)[override.partition("=")[0]]
     parameters = inspect.signature(get_class(config._target_)).parameters
     assert set(config) - {"_target_"} == set(parameters)
-    own = {"models", "base_model", "test_datasets", "train_datasets", "processor", "clip_model", "dataloader_kwargs"}
+    own = {"models", "base_model", "test_datasets", "train_datasets", "val_datasets"}
+    own |= {"processor", "clip_model", "dataloader_kwargs"}
     for name in set(parameters) - own - {"cache_dir"}:
         assert config[name] == parameters[name].default, name
     assert "cache_dir" not in config or config.cache_dir == "somewhere"
@@ -68,6 +74,27 @@ def test_the_eight_tasks_in_their_order():
     only = composed("modelpool=CLIPVisionModelPool/clip-vit-base-patch32_TA8_model_only").modelpool
     assert only.models == config.models
     assert only.test_datasets is None
+
+
+TINY8 = ["emoji", "style", "clipart", "letters", "scripts", "fashion", "mnist", "digits"]
+
+
+def test_the_suite_that_ships_with_the_package_is_the_default():
+    config = compose("fabric_model_fusion")
+    models, tasks = config.modelpool.models, config.taskpool.test_datasets
+    assert models == {"_pretrained_": "tiny8/clip-vit-tiny", **{task: f"tiny8/clip-vit-tiny_{task}" for task in TINY8}}
+    assert config.taskpool.base_model == "tiny8/clip-vit-tiny"
+    assert list(tasks) == TINY8
+    for split in ("train", "val", "test"):
+        assert list(config.modelpool[f"{split}_datasets"]) == TINY8
+    validation = composed("taskpool=CLIPVisionModelTaskPool/clip-vit-classification_tiny8_val").taskpool.test_datasets
+    for task in TINY8:
+        entry = {"dataset": {"path": f"tiny8/{task}", "split": "test"}, "classnames": f"tiny8/{task}"}
+        assert tasks[task] == entry
+        alone = composed(f"taskpool=CLIPVisionModelTaskPool/clip-vit-single-task_tiny8_{task}").taskpool
+        assert (alone.base_model, alone.test_datasets) == ("tiny8/clip-vit-tiny", {task: entry})
+        assert validation[task] == {**entry, "dataset": {**entry["dataset"], "split": "validation"}}
+        check_entry(task, tasks[task])
 
 
 def test_one_key_changes_the_backbone_of_a_task_pool():
