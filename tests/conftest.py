@@ -11,6 +11,17 @@ from clip_files import make_clip, write_clip
 from suite_files import forget_suites, write_suite
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Heads and preprocessed images are kept among the temporary files of this session."""
+    before = os.environ.get("FUSION_BENCH_CACHE_DIR")
+    os.environ["FUSION_BENCH_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    os.environ.pop("FUSION_BENCH_CACHE_DIR")
+    if before is not None:
+        os.environ["FUSION_BENCH_CACHE_DIR"] = before
+
+
 @pytest.fixture(scope="session")
 def tiny_clip_dir(tmp_path_factory):
     """A whole CLIP model with random weights, its tokenizer and image processor; to be read only."""

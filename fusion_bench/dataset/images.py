@@ -6,14 +6,20 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
+from fusion_bench.models.fingerprint import FileHashes
+from fusion_bench.utils.cache import digest
+
 IMAGE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp")
+_HASHES = FileHashes()
 LABEL_COLUMNS = ("label", "labels", "fine_label", "cls", "class", "target")
 
 
@@ -27,6 +33,8 @@ class LabelledImages:
         label_column: its column of labels: integers, bools, or names of classes.
         classnames: the classes in the order of the labels; needed for labels that are names.
         origin: where the rows come from, for error messages.
+        files: what the rows were read from; empty where that is not known, as for rows in memory.
+        part: which part of the files the rows are.
     """
 
     rows: Any
@@ -34,6 +42,8 @@ class LabelledImages:
     label_column: str | None = None
     classnames: tuple[str, ...] | None = None
     origin: str = "the data set"
+    files: tuple[Path, ...] = ()
+    part: str = ""
 
     @classmethod
     def of(
@@ -63,7 +73,7 @@ class LabelledImages:
         image = find_column(columns, image_column, IMAGE_COLUMNS, "image", origin)
         label = find_column(columns, label_column, LABEL_COLUMNS, "label", origin)
         if hasattr(rows, "select_columns"):
-            rows = rows.select_columns([image, label])  # other columns are not decoded
+            rows = _undecoded(rows.select_columns([image, label]), image)  # other columns are not read
         return cls(rows, image, label, origin=origin)
 
     def with_classnames(self, classnames: Sequence[str]) -> LabelledImages:
@@ -74,12 +84,30 @@ class LabelledImages:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> tuple[Image.Image | Tensor, int]:
-        row = self.rows[index]
-        if self.image_column is None:
-            image, label = row
-        else:
-            image, label = row[self.image_column], row[self.label_column]
-        return to_rgb(image), class_index(label, self.classnames, f"{self.origin}, row {index}")
+        row = self.row(index)
+        return self.image(row), self.label(row, index)
+
+    def row(self, index: int) -> Any:
+        """Image and label as they are stored."""
+        return self.rows[index]
+
+    def image(self, row: Any) -> Image.Image | Tensor:
+        """The image of a row, see :func:`to_rgb`."""
+        return to_rgb(row[0] if self.image_column is None else row[self.image_column])
+
+    def label(self, row: Any, index: int) -> int:
+        """The class of a row, which has number ``index``."""
+        label = row[1] if self.image_column is None else row[self.label_column]
+        return class_index(label, self.classnames, f"{self.origin}, row {index}")
+
+    @cached_property
+    def fingerprint(self) -> str | None:
+        """Says which images with which labels these are; None where ``files`` does not say it."""
+        if not self.files:
+            return None
+        # The folder of an image may be its label.
+        contents = [[path.parent.name, path.name, sha256] for path, sha256 in _HASHES.of(self.files).items()]
+        return digest(contents, self.part, self.image_column, self.label_column, self.classnames)
 
 
 def find_column(columns: Sequence[str], given: str | None, usual: Sequence[str], kind: str, origin: str) -> str:
@@ -111,15 +139,31 @@ def to_rgb(image: Any) -> Image.Image | Tensor:
     if isinstance(image, Mapping) and ("bytes" in image or "path" in image):
         image = image.get("bytes") or image.get("path")
     if isinstance(image, bytes):
-        image = Image.open(io.BytesIO(image))
+        image = _upright(Image.open(io.BytesIO(image)))
     elif isinstance(image, str | os.PathLike):
-        image = Image.open(image)  # closed by convert, which reads it to its end
+        image = _upright(Image.open(image))  # closed by convert, which reads it to its end
     elif isinstance(image, list | np.ndarray):
         image = Image.fromarray(np.asarray(image, dtype=np.uint8))
     if not isinstance(image, Image.Image):
         raise TypeError(f"an image is a {type(image).__name__}; expected a PIL image, an array, bytes or a path")
     rgb: Image.Image = image.convert("RGB")
     return rgb
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF data say, which is what ``datasets`` does when it decodes one."""
+    return ImageOps.exif_transpose(image) if image.getexif().get(ExifTags.Base.Orientation) else image
+
+
+def _undecoded(rows: Any, column: str) -> Any:
+    """Rows of ``datasets`` with images as they are stored, to be decoded in threads; other rows as they are."""
+    from datasets import Dataset
+    from datasets import Image as ImageFeature
+
+    plain = isinstance(rows, Dataset) and rows.format["type"] is None
+    if not plain or not isinstance(rows.features[column], ImageFeature):
+        return rows
+    return rows.cast_column(column, ImageFeature(decode=False))
 
 
 def class_index(label: Any, classnames: Sequence[str] | None, where: str) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,31 +49,44 @@ def load_image_classification(
     cache = None if cache_dir is None else str(cache_dir)
     local = directory if directory.is_dir() else shipped_directory(path)
     if local is not None:
-        rows = _load_directory(local / (data_dir or ""), split, name, cache, origin)
+        rows, files = _load_directory(local / (data_dir or ""), split, name, cache, origin)
     else:
         rows = _load_from_hub(str(path), split, name, data_dir, cache, origin)
-    return LabelledImages.of(rows, origin=origin, image_column=image_column, label_column=label_column)
+        files = _arrow_files(rows)
+    images = LabelledImages.of(rows, origin=origin, image_column=image_column, label_column=label_column)
+    return replace(images, files=tuple(map(Path, files)), part=split)
 
 
-def _load_directory(root: Path, split: str, name: str | None, cache_dir: str | None, origin: str) -> Any:
+def _load_directory(
+    root: Path, split: str, name: str | None, cache_dir: str | None, origin: str
+) -> tuple[Any, Sequence[str]]:
+    """The rows of a split, and the files they are in."""
     if (root / "dataset_dict.json").is_file() or (root / "state.json").is_file():
-        return _load_saved(root, split, origin)
+        rows = _load_saved(root, split, origin)
+        return rows, _arrow_files(rows)
     part = split.partition("[")[0]  # "test[:100]" is a part of "test"
     parquet = list(_parquet_files(root, part, name))
     if parquet and part == split and sum(Path(file).stat().st_size for file in parquet) <= _SMALL:
-        return _read_parquet(parquet)
+        return _read_parquet(parquet), parquet
     if parquet:
         from datasets import load_dataset
 
-        return load_dataset("parquet", data_files={part: parquet}, split=split, cache_dir=cache_dir)
+        return load_dataset("parquet", data_files={part: parquet}, split=split, cache_dir=cache_dir), parquet
     images = _image_folder(root / split) or _image_folder(root)
     if images:
-        return images
+        return images, [row["image"] for row in images]
     there = sorted(entry.name for entry in root.iterdir())[:10] if root.is_dir() else "no such directory"
     raise FileNotFoundError(
         f"{origin}: {root} holds no data for that split; looked for dataset_dict.json, state.json, {part}.parquet, "
         f"{part}-*.parquet (also below data/) and images in {split}/<class>/ or <class>/; there is {there}"
     )
+
+
+def _arrow_files(rows: Any) -> list[str]:
+    """The files behind a data set of the library; none where it holds rows that are in no file."""
+    if rows._indices is not None:  # a choice of rows that the files do not tell
+        return []
+    return [file["filename"] for file in rows.cache_files]
 
 
 def _read_parquet(files: list[str]) -> Any:

@@ -1,20 +1,23 @@
-"""From images to batches of pixel values, kept in memory as bytes where they fit."""
+"""From images to pixel values, in two parts: bytes that can be kept, and numbers made of them on the device."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import PIL
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import Dataset
 
 from fusion_bench.dataset.images import LabelledImages
+from fusion_bench.dataset.resizing import ResizeAndCrop
+from fusion_bench.utils.cache import digest
 
-Batch = tuple[Tensor, Tensor]
-DEFAULT_BATCH_SIZE = 128
-_OWN_OPTIONS = ("dataset", "sampler", "batch_sampler", "collate_fn")
+_BYTES_AT_A_TIME = 1 << 21  # that are turned into numbers: they and the numbers fit into a processor's cache
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,13 @@ class PixelTransform:
         """
         if isinstance(image, Tensor):
             return image
-        if not self._is_hf:
+        if not self.is_hf:
             made: Tensor = self.processor(image)
             if not isinstance(made, Tensor):
                 raise TypeError(f"the data processor must turn an image into a tensor, it gave a {type(made).__name__}")
             return made
+        if self._shortcut is not None:
+            return self._shortcut(image)
         late = {"do_rescale": False, "do_normalize": False} if self._normalises_late else {}
         pixels: Tensor = self.processor(images=[image], return_tensors="pt", **late)["pixel_values"][0]
         return pixels
@@ -53,18 +58,36 @@ class PixelTransform:
             return encoded
         mean = torch.tensor(self.processor.image_mean, device=encoded.device).view(-1, 1, 1)
         std = torch.tensor(self.processor.image_std, device=encoded.device).view(-1, 1, 1)
-        pixels: Tensor = (encoded.float() * self.processor.rescale_factor - mean) / std
+        pixels = torch.empty(encoded.shape, device=encoded.device)
+        step = len(encoded)
+        if encoded.device.type == "cpu":
+            step = max(1, _BYTES_AT_A_TIME // encoded[0].numel())
+        for some, numbers in zip(torch.split(encoded, step), torch.split(pixels, step), strict=True):
+            numbers.copy_(some).mul_(self.processor.rescale_factor).sub_(mean).div_(std)
         return pixels
 
     @property
-    def _is_hf(self) -> bool:
+    def is_hf(self) -> bool:
+        """Whether the processor is one of transformers, whose settings say all about it."""
         from transformers.image_processing_utils import BaseImageProcessor
 
         return isinstance(self.processor, BaseImageProcessor)
 
     @property
+    def fingerprint(self) -> str | None:
+        """What the bytes of an image depend on beside the image; None where that is not known."""
+        if not self.is_hf:
+            return None
+        kind = type(self.processor)
+        return digest(kind.__module__, kind.__qualname__, self.processor.to_json_string(), PIL.__version__)
+
+    @cached_property
+    def _shortcut(self) -> ResizeAndCrop | None:
+        return ResizeAndCrop.of(self.processor) if self._normalises_late else None
+
+    @property
     def _normalises_late(self) -> bool:
-        return self._is_hf and bool(self.processor.do_rescale) and bool(self.processor.do_normalize)
+        return self.is_hf and bool(self.processor.do_rescale) and bool(self.processor.do_normalize)
 
 
 @dataclass(frozen=True)
@@ -81,55 +104,24 @@ class EncodedImages(Dataset[tuple[Tensor, int]]):
         image, label = self.images[index]
         return self.transform.encode(image), label
 
+    def batch(self, indices: Sequence[int], threads: ThreadPoolExecutor) -> tuple[Tensor, Tensor]:
+        """Some images ``(images, channels, height, width)`` and their labels ``(images,)``.
 
-class PixelBatches:
-    """The batches of a data set; those of the first complete pass are kept if they are small enough.
+        Rows are read here and one by one; what is ours or Pillow's to do with them is done in the threads.
+        """
+        rows = [self.images.row(index) for index in indices]
+        if not self.transform.is_hf:
+            encoded = [self._encode(row) for row in rows]
+        else:
+            encoded = list(threads.map(self._encode, rows))
+        labels = [self.images.label(row, index) for row, index in zip(rows, indices, strict=True)]
+        return torch.stack(encoded), torch.tensor(labels)
 
-    Args:
-        encoded: the data set.
-        options: arguments of ``DataLoader``; every image is always scored once, in order.
-        keep_bytes: keep the batches if they take no more memory than this.
-        first_only: only the first batch.
+    @property
+    def key(self) -> str | None:
+        """What to find the encoded images by; None where images or preprocessing cannot be told from others."""
+        parts = (self.images.fingerprint, self.transform.fingerprint)
+        return None if None in parts else digest(*parts)
 
-    Raises:
-        ValueError: for options that would leave out, repeat or reorder images.
-    """
-
-    def __init__(
-        self, encoded: EncodedImages, options: Mapping[str, Any], *, keep_bytes: int, first_only: bool = False
-    ) -> None:
-        check_loader_options(options)
-        # A loader without a generator of its own draws from the global random state.
-        options = {"batch_size": DEFAULT_BATCH_SIZE, "generator": torch.Generator(), **options}
-        count = min(len(encoded), int(options["batch_size"])) if first_only else len(encoded)
-        self._loader = DataLoader(Subset(encoded, range(count)), **options)
-        first, _ = encoded[0]
-        size = count * first.numel() * first.element_size()
-        self.kept_bytes = size if size <= keep_bytes else 0
-        self._kept: list[Batch] | None = None
-
-    def __iter__(self) -> Iterator[Batch]:
-        """Encoded images and labels, on the CPU."""
-        if self._kept is not None:
-            yield from self._kept
-            return
-        seen: list[Batch] = []
-        for images, labels in self._loader:
-            if self.kept_bytes:
-                seen.append((images, labels))
-            yield images, labels
-        self._kept = seen if self.kept_bytes else None
-
-
-def check_loader_options(options: Mapping[str, Any]) -> None:
-    """Check that a data loader with these options gives every image once, in order.
-
-    Raises:
-        ValueError: naming the option that does not.
-    """
-    for option in ("shuffle", "drop_last"):
-        if options.get(option):
-            raise ValueError(f"dataloader_kwargs.{option} must be false for scoring: every image counts once, in order")
-    for option in _OWN_OPTIONS:
-        if option in options:
-            raise ValueError(f"dataloader_kwargs.{option} cannot be set: the task pool decides it")
+    def _encode(self, row: Any) -> Tensor:
+        return self.transform.encode(self.images.image(row))

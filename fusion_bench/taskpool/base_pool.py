@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import difflib
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -80,7 +80,34 @@ class BaseTaskPool(Configurable):
         if not chosen:
             return EvalReport(info)
         with self.ready(model) as lent:
-            return EvalReport(info, {task: self.evaluate_task(lent, task) for task in chosen})
+            return EvalReport(info, self.evaluate_tasks([lent], chosen)[0])
+
+    def evaluate_many(
+        self, models: Mapping[str, nn.Module], *, tasks: Sequence[str] | None = None
+    ) -> dict[str, EvalReport]:
+        """Score several models, each task's images being prepared once for all of them where the pool can do that.
+
+        Args:
+            models: the models by name, which goes to ``model_info.name``; all are on the device at the same time.
+            tasks: which tasks, each scored once; None is all of them.
+
+        Raises:
+            KeyError: naming an unknown task and the nearest known ones.
+            TypeError: if one of the models is not a module.
+        """
+        for name, model in models.items():
+            if not isinstance(model, nn.Module):
+                raise TypeError(f"a task pool scores torch modules, {name!r} is a {type(model).__name__}")
+        chosen = self._choose(tasks)
+        infos = [model_info(model, name) for name, model in models.items()]
+        with ExitStack() as stack:
+            lent = [stack.enter_context(self.ready(model)) for model in models.values()]
+            scores = self.evaluate_tasks(lent, chosen)
+        return {name: EvalReport(info, found) for name, info, found in zip(models, infos, scores, strict=True)}
+
+    def evaluate_tasks(self, models: Sequence[nn.Module], tasks: Sequence[str]) -> list[dict[str, TaskScore]]:
+        """For each of the models, which are in eval mode and on their device, its scores by task."""
+        return [{task: self.evaluate_task(model, task) for task in tasks} for model in models]
 
     @contextmanager
     def ready(self, model: nn.Module) -> Iterator[nn.Module]:

@@ -11,7 +11,9 @@ import torch
 
 from fusion_bench.dataset.pixels import PixelTransform
 from fusion_bench.models.clip_loading import load_clip_model, load_image_processor, load_tokenizer
+from fusion_bench.taskpool.head_store import HeadStore
 from fusion_bench.taskpool.heads import TextSide, ZeroShotHeads
+from fusion_bench.utils.cache import cache_directory
 from fusion_bench.utils.configurable import build
 
 
@@ -43,7 +45,8 @@ class ClipSources:
             clip = clip.float().requires_grad_(False)
             clip = clip.to(device) if device is not None else clip
         tokenizer = load_tokenizer(self._tokenizer_source(), "the task pool's processor", cache_dir=self.cache_dir)
-        return ZeroShotHeads(TextSide.of(clip, _origin(source, clip)), tokenizer)
+        store = HeadStore(cache_directory("heads", self.cache_dir))
+        return ZeroShotHeads(TextSide.of(clip, _origin(source, clip)), tokenizer, store)
 
     def pixel_transform(self) -> PixelTransform:
         """The preprocessing of images."""

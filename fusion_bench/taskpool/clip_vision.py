@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from fusion_bench.dataset.pixels import EncodedImages, PixelBatches, PixelTransform, check_loader_options
-from fusion_bench.dataset.registry import ClassNames
-from fusion_bench.dataset.task import as_task, check_entry
+from fusion_bench.dataset.batches import check_loader_options
+from fusion_bench.dataset.pixel_store import PixelStore
+from fusion_bench.dataset.pixels import EncodedImages
+from fusion_bench.dataset.task import check_entry
 from fusion_bench.models.clip_classifier import ZeroShotClassifier
-from fusion_bench.models.clip_vision import float_dtype, vision_tower
+from fusion_bench.models.clip_vision import vision_tower
 from fusion_bench.report import TaskScore
 from fusion_bench.taskpool.base_pool import BaseTaskPool, device_of
 from fusion_bench.taskpool.clip_sources import ClipSources
-from fusion_bench.taskpool.heads import ZeroShotHeads, check_backbone
+from fusion_bench.taskpool.clip_tasks import ClipTasks, PreparedTask
+from fusion_bench.taskpool.compiled import CompiledTowers
+from fusion_bench.taskpool.group import follow, is_grouped, lead
+from fusion_bench.taskpool.heads import check_backbone
 from fusion_bench.taskpool.layer_features import LayerFeatures
-
-KEPT_PIXEL_BYTES = 4 << 30
-
-
-@dataclass(frozen=True)
-class PreparedTask:
-    """What stays the same however often a task is scored."""
-
-    names: ClassNames
-    batches: PixelBatches
+from fusion_bench.taskpool.ray_scoring import RayScoring
+from fusion_bench.taskpool.scoring import Scoring, task_score
+from fusion_bench.utils.cache import cache_directory
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,12 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         layer_wise_feature_max_num: save this many images a task; None saves all.
         fast_dev_run: one batch a task; None leaves it to the program.
         move_to_device: score on the program's device; otherwise where the model is.
-        cache_dir: where downloads are kept; None is the libraries' own caches.
+        cache_dir: where downloads, heads and preprocessed images are kept; None is the libraries' own caches, and
+            ``fusion_bench`` in the user's cache directory.
+        pixel_cache_gib: GiB of disk for preprocessed images, which are then made once for all runs; those not used for
+            longest make room for new ones. 0 keeps images in memory, up to 4 GiB, for as long as the pool lives.
+        compile: run the vision tower through ``torch.compile``.
+        num_ray_actors: score tasks in this many Ray actors, each with a copy of the model; 0 scores here.
 
     Raises:
         KeyError: if ``tasks`` names an unknown task, or the class names of a task are neither given nor known.
@@ -92,6 +94,9 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         "_fast_dev_run": "fast_dev_run",
         "_move_to_device": "move_to_device",
         "_cache_dir": "cache_dir",
+        "_pixel_cache_gib": "pixel_cache_gib",
+        "_compile": "compile",
+        "_num_ray_actors": "num_ray_actors",
     }
 
     def __init__(
@@ -110,6 +115,9 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         fast_dev_run: bool | None = None,
         move_to_device: bool = True,
         cache_dir: str | Path | None = None,
+        pixel_cache_gib: float = 50.0,
+        compile: bool = False,
+        num_ray_actors: int = 0,
     ) -> None:
         self._test_datasets = test_datasets
         self._processor = processor
@@ -124,11 +132,16 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         self._fast_dev_run = fast_dev_run
         self._move_to_device = move_to_device
         self._cache_dir = cache_dir
-        self._prepared: dict[tuple[str, bool], PreparedTask] = {}
-        self._heads: ZeroShotHeads | None = None
-        self._transform: PixelTransform | None = None
-        self._sources = ClipSources(processor, clip_model, base_model, data_processor, cache_dir)
+        self._pixel_cache_gib = pixel_cache_gib
+        self._compile = compile
+        self._num_ray_actors = num_ray_actors
         self._check_arguments()
+        sources = ClipSources(processor, clip_model, base_model, data_processor, cache_dir)
+        limit = int(pixel_cache_gib * 2**30)
+        store = PixelStore(cache_directory("pixels", cache_dir), limit) if limit else None
+        self._once = ClipTasks(test_datasets, sources, dataloader_kwargs or {}, store, cache_dir)
+        self._compiled = CompiledTowers()
+        self._actors: RayScoring | None = None
 
     @property
     def task_names(self) -> list[str]:
@@ -141,16 +154,23 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         Raises:
             ValueError: if the model is of another backbone than the pool's CLIP model, or a label is no class.
         """
-        tower, classifier, batches = self._set_up(model, task)
-        if self._layer_wise_feature_save_path is None:
-            return self._score(tower, classifier, batches)
-        features = LayerFeatures(
-            first_token_only=self._layer_wise_feature_first_token_only, max_num=self._layer_wise_feature_max_num
-        )
-        with features.collect(tower):
-            score = self._score(tower, classifier, batches)
-        features.save(Path(self._layer_wise_feature_save_path) / task)
-        return score
+        return self.evaluate_tasks([model], [task])[0][task]
+
+    def evaluate_tasks(self, models: Sequence[nn.Module], tasks: Sequence[str]) -> list[dict[str, TaskScore]]:
+        """The scores of each model by task; the images of a task are prepared once for all of them."""
+        towers = [vision_tower(model) for model in models]
+        if self._layer_wise_feature_save_path is not None:
+            return [{task: self._score_with_features(tower, task) for task in tasks} for tower in towers]
+        if self._num_ray_actors:
+            return self._ray().scores(towers, tasks, autocast=self._autocast_dtype(device_of(towers[0])))
+        if is_grouped():
+            return lead(towers, tasks, device_of(towers[0]), self._plan)
+        scores = {task: self._score(towers, task) for task in tasks}
+        return [{task: scores[task][place] for task in tasks} for place in range(len(towers))]
+
+    def follow(self) -> None:
+        """In a process of a group that is not the first: score what the first one asks for, until it ends."""
+        follow(self._device or torch.device("cpu"), self._plan)
 
     def predict(self, model: nn.Module, task: str) -> Predictions:
         """What the model says to each image of one task, and what is right, in the order of the data set.
@@ -160,9 +180,12 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
             ValueError: if the model is of another backbone than the pool's CLIP model, or a label is no class.
         """
         self._choose([task])
-        with self.ready(model) as lent:
-            tower, classifier, batches = self._set_up(lent, task)
-            pairs = [(logits.argmax(dim=-1), labels) for logits, labels in self._logits(tower, classifier, batches)]
+        with self.ready(model) as lent, self.autocast():
+            tower = vision_tower(lent)
+            pairs = [
+                (logits.argmax(dim=-1), labels)
+                for (logits,), labels in self._plan([tower], task).logits([tower], device_of(tower))
+            ]
         predicted, labels = (torch.cat(column).cpu() for column in zip(*pairs, strict=True))
         return Predictions(predicted, labels)
 
@@ -174,8 +197,8 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
             ValueError: if the tower is of another backbone than the pool's CLIP model.
         """
         self._choose([task])
-        check_backbone(tower, self._zero_shot_heads().side)
-        return self._classifier(self._prepare(task).names)
+        check_backbone(tower, self._once.heads(self._where()).side)
+        return self._once.classifier(self._prepared(task).names, self._where())
 
     def training_images(self, task: str, source: Any) -> EncodedImages:
         """Images to train a task with: preprocessed as the pool does, labels counted in the class names of the task.
@@ -190,78 +213,53 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
             ValueError: if ``source`` gives class names of its own that are not those of the task.
         """
         self._choose([task])
-        names = self._prepare(task).names
-        described = as_task(task, source)
-        if described.classnames is not None and described.resolve_names(task).classnames != names.classnames:
-            raise ValueError(
-                f"the training data of task {task!r} have other class names than the task pool: "
-                f"{list(described.resolve_names(task).classnames[:3])}…, not {list(names.classnames[:3])}…; leave "
-                "classnames out there, those of the task pool are used"
-            )
-        named = replace(described, classnames=names.classnames)
-        images = named.load(task, cache_dir=self._cache_dir, split="train")
-        return EncodedImages(images, self._pixel_transform())
+        return self._once.training_images(task, source)
 
-    def _classifier(self, names: ClassNames) -> ZeroShotClassifier:
-        heads = self._zero_shot_heads()
-        return ZeroShotClassifier(heads(names), heads.side.visual_projection, heads.side.logit_scale)
+    def _score(self, towers: Sequence[nn.Module], task: str) -> list[TaskScore]:
+        scoring = self._plan(towers, task)
+        return [task_score(scores) for scores in scoring.scores(self._callable(towers), device_of(towers[0]))]
 
-    def _set_up(self, model: nn.Module, task: str) -> tuple[nn.Module, ZeroShotClassifier, PixelBatches]:
-        tower = vision_tower(model)
+    def _score_with_features(self, tower: nn.Module, task: str) -> TaskScore:
+        features = LayerFeatures(
+            first_token_only=self._layer_wise_feature_first_token_only, max_num=self._layer_wise_feature_max_num
+        )
+        with features.collect(tower):
+            (scores,) = self._plan([tower], task).scores([tower], device_of(tower))
+        features.save(Path(str(self._layer_wise_feature_save_path)) / task)
+        return task_score(scores)
+
+    def _plan(self, towers: Sequence[nn.Module], task: str) -> Scoring:
+        """What it takes to score towers on a task."""
         with torch.inference_mode(False):  # what is kept is made as ordinary tensors
-            check_backbone(tower, self._zero_shot_heads().side)
-            prepared = self._prepare(task)
-            return tower, self._classifier(prepared.names), prepared.batches
+            for tower in towers:
+                check_backbone(tower, self._once.heads(self._where()).side)
+            prepared = self._prepared(task)
+            classifier = self._once.classifier(prepared.names, self._where())
+        return Scoring(classifier, prepared.batches, self._once.transform, self.autocast)
 
-    def _score(self, tower: nn.Module, classifier: ZeroShotClassifier, batches: PixelBatches) -> TaskScore:
-        correct, losses, count = [], [], 0
-        for logits, labels in self._logits(tower, classifier, batches):
-            correct.append((logits.argmax(dim=-1) == labels).sum())
-            losses.append(cross_entropy(logits, labels, reduction="sum"))
-            count += len(labels)
-        # Only here the host waits for the device.
-        loss = float(torch.stack(losses).cpu().double().sum()) / count
-        return TaskScore(int(torch.stack(correct).sum()) / count, loss)
+    def _prepared(self, task: str) -> PreparedTask:
+        return self._once.prepared(task, first_only=self.is_fast_dev_run)
 
-    def _logits(
-        self, tower: nn.Module, classifier: ZeroShotClassifier, batches: PixelBatches
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Logits and labels, batch by batch, on the device of the tower."""
-        device, dtype = device_of(tower), float_dtype(tower)
-        classifier = classifier.to(device)
-        for encoded, labels in batches:
-            pixels = self._pixel_transform().decode(encoded.to(device, non_blocking=True)).to(dtype)
-            with self.autocast():
-                logits = classifier.logits(tower, pixels)
-            yield logits, labels.to(device, non_blocking=True)
+    def _where(self) -> torch.device | None:
+        """The device to score on; None is where the model is."""
+        return self._device if self._move_to_device else None
 
-    # ---- what is set up once
+    def _callable(self, towers: Sequence[nn.Module]) -> Sequence[nn.Module]:
+        """The towers, compiled where the pool is to do that."""
+        return self._compiled.of(towers) if self._compile else towers
 
-    def _prepare(self, task: str) -> PreparedTask:
-        """The class names and images of a task."""
-        key = (task, self.is_fast_dev_run)
-        if key not in self._prepared:
-            described = as_task(task, self._test_datasets[task])
-            images = described.load(task, cache_dir=self._cache_dir)
-            room = KEPT_PIXEL_BYTES - sum(prepared.batches.kept_bytes for prepared in self._prepared.values())
-            batches = PixelBatches(
-                EncodedImages(images, self._pixel_transform()),
-                self._dataloader_kwargs or {},
-                keep_bytes=room,
-                first_only=self.is_fast_dev_run,
-            )
-            self._prepared[key] = PreparedTask(described.resolve_names(task), batches)
-        return self._prepared[key]
+    def _ray(self) -> RayScoring:
+        """Actors with copies of this pool, started when they are first needed."""
+        if self._actors is None:
+            arguments = {key: getattr(self, attribute) for attribute, key in self._config_mapping.items()}
+            arguments |= {"num_ray_actors": 0, "fast_dev_run": self.is_fast_dev_run}
+            self._actors = RayScoring(self._num_ray_actors, partial(type(self), **arguments))
+        return self._actors
 
-    def _zero_shot_heads(self) -> ZeroShotHeads:
-        if self._heads is None:
-            self._heads = self._sources.heads(self._device if self._move_to_device else None)
-        return self._heads
-
-    def _pixel_transform(self) -> PixelTransform:
-        if self._transform is None:
-            self._transform = self._sources.pixel_transform()
-        return self._transform
+    def _autocast_dtype(self, device: torch.device) -> torch.dtype | None:
+        """The lower precision in which the towers run; None is that of their weights."""
+        with self.autocast():
+            return torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else None
 
     def _check_arguments(self) -> None:
         """Find mistakes in the configuration before anything is loaded."""
@@ -275,3 +273,6 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
             check_entry(task, self._test_datasets[task])
         check_loader_options(self._dataloader_kwargs or {})
         LayerFeatures(max_num=self._layer_wise_feature_max_num)
+        for argument, value in (("pixel_cache_gib", self._pixel_cache_gib), ("num_ray_actors", self._num_ray_actors)):
+            if value < 0:
+                raise ValueError(f"{argument} must be 0 or more, got {value}")

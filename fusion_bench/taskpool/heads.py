@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from fusion_bench.dataset.registry import ClassNames
 from fusion_bench.models.clip_classifier import zero_shot_head
+from fusion_bench.taskpool.head_store import HeadStore, text_fingerprint
+from fusion_bench.utils.cache import digest
 
 _SAME_BACKBONE = ("hidden_size", "patch_size", "image_size")
 
@@ -18,7 +20,7 @@ class TextSide:
     """What a zero-shot classifier takes from the pretrained CLIP model: all but its vision tower."""
 
     text_model: nn.Module
-    text_projection: nn.Module
+    text_projection: nn.Linear
     visual_projection: Tensor  # weight, (dim, hidden)
     logit_scale: Tensor
     vision_config: Any  # of the tower this side was trained with
@@ -48,12 +50,15 @@ class ZeroShotHeads:
     Args:
         side: the text side of the pretrained CLIP model; not changed.
         tokenizer: its tokenizer.
+        store: keeps heads between runs; None keeps them in memory only.
     """
 
-    def __init__(self, side: TextSide, tokenizer: Any) -> None:
+    def __init__(self, side: TextSide, tokenizer: Any, store: HeadStore | None = None) -> None:
         self.side = side
         self._tokenizer = tokenizer
+        self._store = store
         self._heads: dict[tuple[Any, ...], Tensor] = {}
+        self._text_key: tuple[Any, str | None] = (None, None)
 
     def __call__(self, names: ClassNames) -> Tensor:
         """The head ``(classes, dim)`` of a task, float32 on the device of the text tower."""
@@ -61,8 +66,25 @@ class ZeroShotHeads:
         key = (version, names.classnames, names.templates)
         if key not in self._heads:
             self._heads = {known: head for known, head in self._heads.items() if known[0] == version}
-            self._heads[key] = self._compute(names)
+            self._heads[key] = self._recall(version, names)
         return self._heads[key]
+
+    def _recall(self, version: Any, names: ClassNames) -> Tensor:
+        """The head from the store, else computed and put there."""
+        if self._store is None:
+            return self._compute(names)
+        if self._text_key[0] != version:
+            self._text_key = version, text_fingerprint(self.side, self._tokenizer)
+        text = self._text_key[1]
+        if text is None:
+            return self._compute(names)
+        key = digest(text, names.classnames, names.templates)
+        shape = (len(names.classnames), self.side.text_projection.weight.shape[0])
+        head = self._store.load(key, shape)
+        if head is None:
+            head = self._compute(names)
+            self._store.save(key, head)
+        return head.to(self.side.text_projection.weight.device)
 
     def _compute(self, names: ClassNames) -> Tensor:
         training = [module for module in self.side.text_model.modules() if module.training]

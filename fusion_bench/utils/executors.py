@@ -45,11 +45,7 @@ class ThreadExecutor:
     def __init__(self, threads: int | None = None) -> None:
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1 or null, got {threads}")
-        self.threads = (
-            threads or len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else (threads or os.cpu_count() or 1)
-        )
+        self.threads = threads or available_cores()
 
     def map(self, function: Callable[[str], T], names: Sequence[str], tick: Tick | None = None) -> dict[str, T]:
         """Results by name, in the order of ``names``; the first error ends the map and is raised."""
@@ -69,6 +65,11 @@ class ThreadExecutor:
                 pool.shutdown(cancel_futures=True)
                 raise
             return {name: future.result() for future, name in futures.items()}
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 _threads_lock = threading.RLock()

@@ -76,10 +76,7 @@ class RayExecutor:
     def _start(self, ray: Any) -> None:
         if self._handles:
             return
-        if not ray.is_initialized():
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a local run sends nothing anywhere
-            ray.init(num_cpus=max(self.actors, os.cpu_count() or 1), include_dashboard=False, log_to_driver=False)
-            self._started_ray = True
+        self._started_ray = start_ray(self.actors)
         worker = ray.remote(_Worker)
         self._handles = [worker.remote() for _ in range(self.actors)]
 
@@ -100,6 +97,16 @@ class _Worker:
             raise AssertionError("a map hands its function over before the first name")
         with one_blas_thread():
             return name, self._function(name)
+
+
+def start_ray(actors: int) -> bool:
+    """Start Ray on this machine with room for some actors, unless it runs; whether it was started."""
+    ray = import_ray()
+    if ray.is_initialized():
+        return False
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a local run sends nothing anywhere
+    ray.init(num_cpus=max(actors, os.cpu_count() or 1), include_dashboard=False, log_to_driver=False)
+    return True
 
 
 def import_ray() -> Any:

@@ -1,11 +1,11 @@
-"""Preprocessing in two parts, batches and what is kept of them."""
+"""Preprocessing in two parts."""
 
 import pytest
 import torch
 from clip_files import IMAGE_SIZE, make_rows
 
 from fusion_bench.dataset.images import LabelledImages
-from fusion_bench.dataset.pixels import EncodedImages, PixelBatches, PixelTransform
+from fusion_bench.dataset.pixels import EncodedImages, PixelTransform
 from fusion_bench.models.clip_loading import default_image_processor
 
 ROWS = make_rows(7, 3)
@@ -19,11 +19,6 @@ def processor():
 @pytest.fixture
 def encoded(processor):
     return EncodedImages(LabelledImages.of(ROWS, origin="rows"), PixelTransform(processor))
-
-
-def collect(batches):
-    images, labels = zip(*batches, strict=True)
-    return torch.cat(images), torch.cat(labels)
 
 
 @pytest.mark.parametrize(
@@ -51,36 +46,14 @@ def test_functions_and_ready_tensors():
         PixelTransform(lambda image: "x").encode(ROWS[0]["image"])
 
 
-@pytest.mark.parametrize("keep_bytes", [0, 1 << 30])
-def test_every_pass_gives_the_same_batches(encoded, keep_bytes, monkeypatch):
-    batches = PixelBatches(encoded, {"batch_size": 3}, keep_bytes=keep_bytes)
-    assert [len(labels) for _, labels in batches] == [3, 3, 1]
-    if keep_bytes:
-        monkeypatch.setattr(LabelledImages, "__getitem__", lambda *args: pytest.fail("read the data again"))
-        assert batches.kept_bytes == 7 * 3 * IMAGE_SIZE**2
-    first, second = collect(batches), collect(batches)
-    assert torch.equal(first[0], second[0])
-    assert first[1].tolist() == [row["label"] for row in ROWS]
-
-
-def test_an_interrupted_pass_is_not_kept(encoded):
-    batches = PixelBatches(encoded, {"batch_size": 3}, keep_bytes=1 << 30)
-    next(iter(batches))
-    assert len(collect(batches)[1]) == 7
-
-
-def test_the_first_batch_only(encoded):
-    batches = PixelBatches(encoded, {"batch_size": 3}, keep_bytes=1 << 30, first_only=True)
-    assert [len(labels) for _, labels in batches] == [3]
-    assert [len(labels) for _, labels in PixelBatches(encoded, {}, keep_bytes=0, first_only=True)] == [7]
-
-
-def test_workers(encoded):
-    batches = PixelBatches(encoded, {"batch_size": 3, "num_workers": 1}, keep_bytes=0)
-    assert torch.equal(collect(batches)[0], collect(PixelBatches(encoded, {}, keep_bytes=0))[0])
-
-
-@pytest.mark.parametrize("option", [{"shuffle": True}, {"drop_last": True}, {"sampler": []}, {"collate_fn": list}])
-def test_options_that_would_change_what_is_scored(encoded, option):
-    with pytest.raises(ValueError, match=rf"dataloader_kwargs\.{next(iter(option))}"):
-        PixelBatches(encoded, option, keep_bytes=0)
+def test_a_batch_is_decoded_as_its_images_are(processor, monkeypatch):
+    transform = PixelTransform(processor)
+    encoded = torch.stack([transform.encode(row["image"]) for row in ROWS])
+    expected = torch.stack([transform.decode(one[None])[0] for one in encoded])
+    for size in (1, 2 * encoded[0].numel(), 1 << 30):
+        monkeypatch.setattr("fusion_bench.dataset.pixels._BYTES_AT_A_TIME", size)
+        assert torch.equal(transform.decode(encoded), expected)
+    by_hand = (encoded.float() * processor.rescale_factor - torch.tensor(processor.image_mean)[:, None, None]) / (
+        torch.tensor(processor.image_std)[:, None, None]
+    )
+    assert torch.equal(expected, by_hand)

@@ -1,0 +1,99 @@
+"""From batches of images to the accuracy and loss of one or several vision towers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from fusion_bench.dataset.batches import PixelBatches
+from fusion_bench.dataset.kept_pixels import Batch
+from fusion_bench.dataset.pixels import PixelTransform
+from fusion_bench.models.clip_classifier import ZeroShotClassifier
+from fusion_bench.models.clip_vision import float_dtype
+from fusion_bench.report import TaskScore
+from fusion_bench.utils.ahead import ahead
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which batches a process scores: every ``world_size``-th, beginning with number ``rank``."""
+
+    rank: int = 0
+    world_size: int = 1
+
+
+@dataclass(frozen=True)
+class BatchScore:
+    """Right answers, summed cross-entropy and images of one batch."""
+
+    correct: int
+    loss: float
+    images: int
+
+
+BatchScores = Mapping[int, BatchScore]  # by number of the batch
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What it takes to score towers on the images of one task."""
+
+    classifier: ZeroShotClassifier
+    batches: PixelBatches
+    transform: PixelTransform
+    autocast: Callable[[], AbstractContextManager[object]]
+
+    def logits(
+        self, towers: Sequence[nn.Module], device: torch.device, share: Share = Share()
+    ) -> Iterator[tuple[list[Tensor], Tensor]]:
+        """Logits of each tower and labels, batch by batch, on the device; each batch is prepared once for all."""
+        classifier = self.classifier.to(device)
+        dtypes = [float_dtype(tower) for tower in towers]
+        for encoded, labels in _moved(self.batches.share(share.rank, share.world_size), device):
+            pixels = self.transform.decode(encoded)
+            logits = [classifier.logits(tower, pixels.to(dtype)) for tower, dtype in zip(towers, dtypes, strict=True)]
+            yield logits, labels
+
+    def scores(self, towers: Sequence[nn.Module], device: torch.device, share: Share = Share()) -> list[BatchScores]:
+        """The scores of this process's batches, for each tower."""
+        counts, sums, images = [], [], []
+        with self.autocast():  # around all batches: weights are cast once
+            for logits, labels in self.logits(towers, device, share):
+                counts.append(torch.stack([(one.argmax(dim=-1) == labels).sum() for one in logits]))
+                sums.append(torch.stack([cross_entropy(one, labels, reduction="sum") for one in logits]))
+                images.append(len(labels))
+        if not images:
+            return [{} for _ in towers]
+        # Only here the host waits for the device.
+        correct, losses = torch.stack(counts).T.tolist(), torch.stack(sums).T.tolist()
+        return [
+            {
+                share.rank + share.world_size * number: BatchScore(*batch)
+                for number, batch in enumerate(zip(correct[tower], losses[tower], images, strict=True))
+            }
+            for tower in range(len(towers))
+        ]
+
+
+def task_score(scores: BatchScores) -> TaskScore:
+    """Accuracy and mean loss over the images of all batches, whoever scored them."""
+    ordered = [scores[number] for number in sorted(scores)]
+    images = sum(batch.images for batch in ordered)
+    losses = torch.tensor([batch.loss for batch in ordered], dtype=torch.float64)
+    return TaskScore(sum(batch.correct for batch in ordered) / images, float(losses.sum()) / images)
+
+
+def _moved(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+    """The batches on a device; while it computes, another thread prepares the next ones."""
+    if device.type == "cpu":
+        yield from batches
+        return
+    pin = device.type == "cuda"
+    pinned = ((pixels.pin_memory(), labels.pin_memory()) if pin else (pixels, labels) for pixels, labels in batches)
+    for pixels, labels in ahead(pinned):
+        yield pixels.to(device, non_blocking=True), labels.to(device, non_blocking=True)

@@ -1,0 +1,178 @@
+"""Several models at once, processes that share the work, compiled towers: the same numbers every time."""
+
+import copy
+import multiprocessing
+import os
+import traceback
+
+import pytest
+import torch
+import torch.distributed as dist
+from clip_files import make_clip, make_rows
+
+from fusion_bench.dataset.images import LabelledImages
+from fusion_bench.taskpool.clip_vision import CLIPVisionModelTaskPool
+from fusion_bench.taskpool.compiled import CompiledTowers
+from fusion_bench.taskpool.group import dismiss
+
+ROWS = {"mnist": make_rows(11, 10, 0), "digits": make_rows(5, 10, 1)}
+
+
+def make_pool(directory, **kwargs):
+    settings = {"dataloader_kwargs": {"batch_size": 2}, **kwargs}
+    return CLIPVisionModelTaskPool(ROWS, base_model=str(directory), **settings)
+
+
+@pytest.fixture
+def towers():
+    return {f"model {seed}": make_clip(seed).vision_model for seed in (1, 2, 3)}
+
+
+def test_many_models_score_as_each_alone(tiny_clip_dir, towers, monkeypatch):
+    towers["half"] = copy.deepcopy(towers["model 1"]).half()
+    expected = {name: make_pool(tiny_clip_dir).evaluate(tower, name) for name, tower in towers.items()}
+    read, row = [], LabelledImages.row
+    monkeypatch.setattr(LabelledImages, "row", lambda self, index: read.append(index) or row(self, index))
+    monkeypatch.setattr("fusion_bench.taskpool.clip_tasks.KEPT_PIXEL_BYTES", 0)
+    pool = make_pool(tiny_clip_dir)
+    assert pool.evaluate_many(towers) == expected
+    assert len(read) == 16  # once for all models, though nothing is kept
+    few = pool.evaluate_many({"a": towers["model 2"]}, tasks=["digits"])
+    assert few["a"].scores == {"digits": expected["model 2"].scores["digits"]}
+    assert pool.evaluate_many({}) == {}
+    with pytest.raises(TypeError, match="'b' is a int"):
+        pool.evaluate_many({"a": towers["model 1"], "b": 3})
+    assert all(parameter.dtype == torch.float16 for parameter in towers["half"].parameters())
+
+
+def test_many_models_of_a_pool_that_scores_one_at_a_time(towers):
+    from fusion_bench.report import TaskScore
+    from fusion_bench.taskpool.base_pool import BaseTaskPool
+
+    class Sizes(BaseTaskPool):
+        task_names = ("size",)
+
+        def evaluate_task(self, model, task):
+            return TaskScore(0.5, float(next(model.parameters()).sum()))
+
+    found = Sizes().evaluate_many(towers)
+    assert found == {name: Sizes().evaluate(tower, name) for name, tower in towers.items()}
+
+
+def test_autocast_casts_each_weight_once(tiny_clip_dir, towers):
+    pool = make_pool(tiny_clip_dir)
+    entered = []
+
+    def autocast():
+        entered.append(1)
+        return torch.autocast("cpu", dtype=torch.bfloat16)
+
+    pool.setup(autocast=autocast)
+    pool.evaluate(towers["model 1"])
+    assert len(entered) == 2  # tasks, not batches
+
+
+def test_negative_numbers_are_refused(tiny_clip_dir):
+    for argument in ("pixel_cache_gib", "num_ray_actors"):
+        with pytest.raises(ValueError, match=f"{argument} must be 0 or more, got -1"):
+            make_pool(tiny_clip_dir, **{argument: -1})
+
+
+# ---- compiled
+
+
+@pytest.fixture
+def eager_compile(monkeypatch):
+    """``torch.compile`` without a compiler: counts what is compiled and the sizes of batches."""
+    seen = {"compiled": 0, "batches": []}
+
+    def compile(module, dynamic):
+        assert dynamic is False
+        seen["compiled"] += 1
+
+        def call(pixel_values):
+            seen["batches"].append(len(pixel_values))
+            return module(pixel_values=pixel_values)
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", compile)
+    return seen
+
+
+def test_one_compilation_serves_all_models_and_batches(tiny_clip_dir, towers, eager_compile):
+    expected = {name: make_pool(tiny_clip_dir).evaluate(tower) for name, tower in towers.items()}
+    before = {name: copy.deepcopy(tower.state_dict()) for name, tower in towers.items()}
+    pool = make_pool(tiny_clip_dir, compile=True)
+    for name, tower in towers.items():
+        report = pool.evaluate(tower)
+        for task in ROWS:
+            assert report[task]["accuracy"] == expected[name][task]["accuracy"]
+            assert report[task]["loss"] == pytest.approx(expected[name][task]["loss"], rel=1e-6)
+    assert eager_compile["compiled"] == 1
+    assert set(eager_compile["batches"]) == {2}
+    pool.evaluate_many(towers)
+    assert eager_compile["compiled"] == 3
+    for name, tower in towers.items():
+        assert all(torch.equal(tensor, before[name][key]) for key, tensor in tower.state_dict().items())
+
+
+def test_another_architecture_is_compiled_anew(eager_compile):
+    compiled, tower = CompiledTowers(), make_clip(1).vision_model
+    (first,) = compiled.of([tower])
+    (second,) = compiled.of([make_clip(2).vision_model])
+    (third,) = compiled.of([make_clip(2, hidden=64).vision_model])
+    assert first is second
+    assert third is not first
+
+
+# ---- several processes
+
+
+def _member(rank, port, directory, queue):
+    """One process of a group of two."""
+    try:
+        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+        torch.set_num_threads(1)
+        dist.init_process_group("gloo", rank=rank, world_size=2)
+        pool = make_pool(directory)
+        if rank:
+            pool.follow()
+        else:
+            models = {f"model {seed}": make_clip(seed).vision_model for seed in (1, 2)}
+            first = pool.evaluate_many(models)
+            try:
+                pool.evaluate(make_clip(1, hidden=64).vision_model)
+            except ValueError as error:
+                message = str(error)
+            second = pool.evaluate(models["model 1"], tasks=["digits"])
+            dismiss()
+            queue.put(({name: report.to_dict() for name, report in first.items()}, message, second.to_dict()))
+        dist.destroy_process_group()
+    except BaseException:
+        queue.put(traceback.format_exc())
+        raise
+
+
+def test_two_processes_give_the_numbers_of_one(tiny_clip_dir, towers):
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    members = [context.Process(target=_member, args=(rank, port, tiny_clip_dir, queue)) for rank in range(2)]
+    for member in members:
+        member.start()
+    result = queue.get(timeout=120)
+    for member in members:
+        member.join(60)
+    assert not isinstance(result, str), result
+    first, message, second = result
+    pool = make_pool(tiny_clip_dir)
+    for name in ("model 1", "model 2"):
+        assert first[name] == pool.evaluate(towers[name], name).to_dict()  # bit by bit
+    assert "another backbone" in message
+    assert second == pool.evaluate(towers["model 1"], tasks=["digits"]).to_dict()
+    assert [member.exitcode for member in members] == [0, 0]
