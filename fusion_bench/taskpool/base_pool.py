@@ -102,7 +102,7 @@ class BaseTaskPool(Configurable):
         infos = [model_info(model, name) for name, model in models.items()]
         with ExitStack() as stack:
             lent = [stack.enter_context(self.ready(model)) for model in models.values()]
-            scores = self.evaluate_tasks(lent, chosen)
+            scores = self.evaluate_tasks(lent, chosen) if lent else []
         return {name: EvalReport(info, found) for name, info, found in zip(models, infos, scores, strict=True)}
 
     def evaluate_tasks(self, models: Sequence[nn.Module], tasks: Sequence[str]) -> list[dict[str, TaskScore]]:

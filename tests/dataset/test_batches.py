@@ -15,7 +15,6 @@ from fusion_bench.dataset import pixel_store
 from fusion_bench.dataset.batches import PixelBatches
 from fusion_bench.dataset.images import LabelledImages
 from fusion_bench.dataset.loading import load_image_classification
-from fusion_bench.dataset.pixel_file import PixelWriter
 from fusion_bench.dataset.pixel_store import PixelStore
 from fusion_bench.dataset.pixels import EncodedImages, PixelTransform
 from fusion_bench.models.clip_loading import default_image_processor
