@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fusion_bench.programs.group import is_grouped
 from fusion_bench.programs.parts import build_fabric, build_part, config_of, fill, run_directory
 from fusion_bench.programs.run_files import FINETUNE_REPORT_FILE
 from fusion_bench.utils.config_tree import format_config_tree
@@ -55,6 +56,9 @@ class FineTuneProgram:
                 f"weights in float32; got {precision!r}. save_dtype sets the precision of the checkpoint"
             )
 
+        if is_grouped(self.fabric):
+            raise ValueError(f"fine-tuning uses one device: set fabric.devices=1, got {self.fabric.get('devices')!r}")
+
     def run(self) -> Any:
         """Run the program and return the record of the fine-tuning; None for a dry run."""
         config = config_of(self)
@@ -73,8 +77,6 @@ class FineTuneProgram:
 
         method, modelpool, taskpool = self._build_parts()
         fabric = build_fabric(self.fabric, log_dir)
-        if fabric.world_size > 1:
-            raise ValueError(f"fine-tuning uses one device: set fabric.devices=1, got {fabric.world_size} processes")
         taskpool.setup(device=fabric.device, autocast=fabric.autocast, fast_dev_run=self.fast_dev_run or None)
         runtime = Runtime(
             device=fabric.device, log_dir=log_dir, resume=self.resume, seed=self.seed, autocast=fabric.autocast

@@ -10,6 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from fusion_bench.programs.group import check_group, is_follower, leading
 from fusion_bench.programs.parts import build_fabric, build_part, config_of, fill, run_directory
 from fusion_bench.programs.run_files import REPORT_FILE
 from fusion_bench.suites.shipped import local_file
@@ -48,6 +49,8 @@ class FabricModelFusionProgram:
 
     def run(self) -> Any:
         """Run the program and return the report; None for a dry run."""
+        if is_follower(self.fabric):
+            return self._follow()
         config = config_of(self)
         if self.print_config:
             log.info("configuration\n%s", format_config_tree(config))
@@ -60,7 +63,7 @@ class FabricModelFusionProgram:
             return self._merge(log_dir)
 
     def _merge(self, log_dir: Path) -> Any:
-        from fusion_bench.programs.merge import merge_and_evaluate, true_precision
+        from fusion_bench.programs.merge import merge_and_evaluate
 
         if self.seed is not None:
             from lightning import seed_everything
@@ -70,7 +73,38 @@ class FabricModelFusionProgram:
         modelpool = self._build("modelpool", self.modelpool)
         taskpool = self._build("taskpool", self.taskpool)
         individual = individual_accuracies(self.individual_accuracy)
+        check_group(self.fabric, taskpool)
         fabric = build_fabric(self.fabric, log_dir)
+        self._set_up(taskpool, fabric)
+        with leading():
+            result = merge_and_evaluate(
+                method,
+                modelpool,
+                taskpool,
+                log_dir=log_dir,
+                resume=self.resume,
+                seed=self.seed,
+                individual=individual,
+                loggers=fabric.loggers,
+                device=fabric.device,
+                autocast=fabric.autocast,
+                fabric=fabric,
+            )
+        self._save(result, modelpool, log_dir)
+        self._summarise(result, log_dir)
+        return result.report
+
+    def _follow(self) -> None:
+        """In a process of a group that is not the first: help to evaluate until the first one ends."""
+        logging.getLogger().setLevel(logging.WARNING)  # the first process says what there is to say
+        taskpool = build_part("taskpool", self.taskpool)
+        self._set_up(taskpool, build_fabric(self.fabric, None))
+        taskpool.follow()
+
+    def _set_up(self, taskpool: Any, fabric: Any) -> None:
+        """Tell a task pool of ours where and how to evaluate."""
+        from fusion_bench.programs.merge import true_precision
+
         if hasattr(taskpool, "setup"):
             taskpool.setup(
                 device=fabric.device,
@@ -78,22 +112,6 @@ class FabricModelFusionProgram:
                 dtype=true_precision(self.fabric),
                 fast_dev_run=self.fast_dev_run or None,
             )
-        result = merge_and_evaluate(
-            method,
-            modelpool,
-            taskpool,
-            log_dir=log_dir,
-            resume=self.resume,
-            seed=self.seed,
-            individual=individual,
-            loggers=fabric.loggers,
-            device=fabric.device,
-            autocast=fabric.autocast,
-            fabric=fabric,
-        )
-        self._save(result, modelpool, log_dir)
-        self._summarise(result, log_dir)
-        return result.report
 
     def _build(self, key: str, config: Any) -> Any:
         return build_part(key, config, print_call=self.print_function_call)

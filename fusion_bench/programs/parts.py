@@ -10,6 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from fusion_bench.programs.group import group_settings
 from fusion_bench.programs.log_dir import resolve_log_dir
 from fusion_bench.programs.loggers import build_loggers
 from fusion_bench.programs.run_files import log_to_file, refuse_overwriting, write_config_files
@@ -51,13 +52,19 @@ def build_part(key: str, config: Any, *, print_call: bool = False) -> Any:
     return build(config)
 
 
-def build_fabric(config: Any, log_dir: Path) -> Any:
-    """Lightning Fabric with its loggers; one plain CPU or GPU device where none is configured."""
+def build_fabric(config: Any, log_dir: Path | None) -> Any:
+    """Lightning Fabric with its loggers; one plain CPU or GPU device where none is configured.
+
+    Args:
+        config: the configuration of Fabric.
+        log_dir: where loggers write; None for no loggers.
+    """
     from lightning import Fabric
 
     config = OmegaConf.create(config or {"_target_": "lightning.Fabric", "devices": 1})
     settings = {str(key): value for key, value in config.items() if key not in ("_target_", "loggers")}
-    fabric = Fabric(loggers=build_loggers(config.get("loggers"), log_dir), **settings)
+    loggers = build_loggers(config.get("loggers"), log_dir) if log_dir is not None else []
+    fabric = Fabric(loggers=loggers, **group_settings(settings))
     fabric.launch()
     return fabric
 

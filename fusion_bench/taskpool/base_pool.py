@@ -7,6 +7,7 @@ import difflib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -21,6 +22,8 @@ class BaseTaskPool(Configurable):
     Evaluating changes neither the pool nor the model: the order of the tasks, the model's device and the mode of each
     of its modules are afterwards what they were before.
     """
+
+    shares_work: ClassVar[bool] = False  # whether processes of a group can score together
 
     # Defaults on the class, so that a subclass need not call an initialiser.
     _fast_dev_run: bool | None = None

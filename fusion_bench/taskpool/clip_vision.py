@@ -80,6 +80,7 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         ValueError: if there is nothing to take the CLIP model, the tokenizer or the image processor from.
     """
 
+    shares_work = True
     _config_mapping: ClassVar[Mapping[str, str]] = {
         "_test_datasets": "test_datasets",
         "_processor": "processor",

@@ -17,6 +17,7 @@ from fusion_bench.models.clip_classifier import ZeroShotClassifier
 from fusion_bench.models.clip_vision import float_dtype
 from fusion_bench.report import TaskScore
 from fusion_bench.utils.ahead import ahead
+from fusion_bench.utils.memory import reusing_freed_memory
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Scoring:
     def scores(self, towers: Sequence[nn.Module], device: torch.device, share: Share = Share()) -> list[BatchScores]:
         """The scores of this process's batches, for each tower."""
         counts, sums, images = [], [], []
-        with self.autocast():  # around all batches: weights are cast once
+        with self.autocast(), reusing_freed_memory():  # around all batches: weights are cast once
             for logits, labels in self.logits(towers, device, share):
                 counts.append(torch.stack([(one.argmax(dim=-1) == labels).sum() for one in logits]))
                 sums.append(torch.stack([cross_entropy(one, labels, reduction="sum") for one in logits]))

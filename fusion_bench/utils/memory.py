@@ -1,10 +1,17 @@
-"""Give memory that was freed back to the operating system."""
+"""What the C library does with memory that is freed: keep it for the next allocation, or give it back."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
+
+# Parameters of the GNU C library's mallopt(3).
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
+_NEVER = 2**31 - 1
+# What the library itself arrives at after it has seen large blocks; it does not adapt any more once it was told.
+_USUAL = ((_MMAP_MAX, 65536), (_MMAP_THRESHOLD, 32 << 20), (_TRIM_THRESHOLD, 64 << 20))
 
 
 def release_free_memory() -> None:
@@ -13,15 +20,38 @@ def release_free_memory() -> None:
     Threads that allocate large tensors in turn leave holes, which the GNU C library keeps: after some steps a process
     holds several times what it uses.
     """
-    if (trim := _malloc_trim()) is not None:
+    if (trim := _function("malloc_trim", ctypes.c_size_t)) is not None:
         trim(0)
 
 
-@cache
-def _malloc_trim() -> Callable[[int], int] | None:
+@contextmanager
+def reusing_freed_memory() -> Iterator[None]:
+    """Keep memory that is freed inside the block for later allocations, and give it back at the end.
+
+    A forward pass allocates and frees the same large blocks again and again. By default the GNU C library returns them
+    to the system each time and gets them back zeroed, page by page, which can take as long as the computation. Does
+    nothing with another C library.
+    """
+    option = _function("mallopt", ctypes.c_int, ctypes.c_int)
+    if option is None:
+        yield
+        return
+    option(_MMAP_MAX, 0)
+    option(_TRIM_THRESHOLD, _NEVER)
     try:
-        function = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError, TypeError):  # another C library; None is no library name on Windows
+        yield
+    finally:
+        for parameter, value in _USUAL:
+            option(parameter, value)
+        release_free_memory()
+
+
+@cache
+def _function(name: str, *argument_types: type) -> Callable[..., int] | None:
+    """A function of the C library that returns an int; None if it is another library."""
+    try:
+        function = getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError, TypeError):  # None is no library name on Windows
         return None
-    function.argtypes, function.restype = [ctypes.c_size_t], ctypes.c_int
-    return function
+    function.argtypes, function.restype = list(argument_types), ctypes.c_int
+    return function  # type: ignore[no-any-return]

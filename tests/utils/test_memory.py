@@ -1,3 +1,4 @@
+import ctypes
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ def test_free_pages_between_pieces_in_use_go_back():
         fields = Path("/proc/self/statm").read_text().split()
         return int(fields[1]) * 4096
 
-    if memory._malloc_trim() is None:
+    if memory._function("malloc_trim", ctypes.c_size_t) is None:
         pytest.skip("no malloc_trim in this C library")
     pieces = [torch.ones(1 << 14) for _ in range(1024)]  # 64 KiB each, from the heap
     pieces = pieces[::8]
@@ -24,5 +25,27 @@ def test_free_pages_between_pieces_in_use_go_back():
 
 
 def test_without_such_a_c_library_nothing_happens(monkeypatch):
-    monkeypatch.setattr(memory, "_malloc_trim", lambda: None)
+    monkeypatch.setattr(memory, "_function", lambda *args: None)
     memory.release_free_memory()
+    with memory.reusing_freed_memory():
+        pass
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_large_blocks_are_used_again_and_given_back():
+    import resource
+
+    if memory._function("mallopt", ctypes.c_int, ctypes.c_int) is None:
+        pytest.skip("no mallopt in this C library")
+
+    def faults_of_allocating():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(10):
+            torch.ones(1 << 24)  # 64 MiB
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    with memory.reusing_freed_memory():
+        faults_of_allocating()
+        reused = faults_of_allocating()
+    pages = (1 << 26) // 4096
+    assert reused < pages  # ten times as many when each block is new
