@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from fusion_bench.dataset.corruptions.images import CorruptedImages
 from fusion_bench.dataset.images import LabelledImages
 
 Batch = tuple[Tensor, Tensor]
@@ -71,7 +72,7 @@ class PixelTransform:
 class EncodedImages(Dataset[tuple[Tensor, int]]):
     """A data set of encoded images and labels."""
 
-    images: LabelledImages
+    images: LabelledImages | CorruptedImages
     transform: PixelTransform
 
     def __len__(self) -> int:

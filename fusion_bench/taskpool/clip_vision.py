@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from fusion_bench.dataset.corruptions.images import CorruptedImages, check_corruption
+from fusion_bench.dataset.images import LabelledImages
 from fusion_bench.dataset.pixels import EncodedImages, PixelBatches, PixelTransform, check_loader_options
 from fusion_bench.dataset.registry import ClassNames
 from fusion_bench.dataset.task import as_task, check_entry
@@ -65,6 +67,10 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
             image to a tensor, or a ``_target_`` config of one.
         dataloader_kwargs: arguments of ``torch.utils.data.DataLoader``, such as ``batch_size`` (128) and
             ``num_workers`` (0).
+        corruption: what to do to each test image before it is preprocessed, such as ``gaussian_noise``; None leaves
+            images as they are. Training images are never corrupted.
+        corruption_severity: how much of it, from 1 to 5.
+        corruption_seed: of what is random in it; together with the index of an image it decides what happens to it.
         layer_wise_feature_save_path: directory for the outputs of every encoder layer,
             ``<path>/<task>/layer_<i>.safetensors``; None saves none.
         layer_wise_feature_first_token_only: save the class token of each image, not all tokens.
@@ -74,8 +80,10 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         cache_dir: where downloads are kept; None is the libraries' own caches.
 
     Raises:
-        KeyError: if ``tasks`` names an unknown task, or the class names of a task are neither given nor known.
-        ValueError: if there is nothing to take the CLIP model, the tokenizer or the image processor from.
+        KeyError: if ``tasks`` names an unknown task, the class names of a task are neither given nor known, or there is
+            no such corruption.
+        ValueError: if there is nothing to take the CLIP model, the tokenizer or the image processor from, or the
+            severity or seed of the corruption is out of range.
     """
 
     _config_mapping: ClassVar[Mapping[str, str]] = {
@@ -86,6 +94,9 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         "_tasks": "tasks",
         "_data_processor": "data_processor",
         "_dataloader_kwargs": "dataloader_kwargs",
+        "_corruption": "corruption",
+        "_corruption_severity": "corruption_severity",
+        "_corruption_seed": "corruption_seed",
         "_layer_wise_feature_save_path": "layer_wise_feature_save_path",
         "_layer_wise_feature_first_token_only": "layer_wise_feature_first_token_only",
         "_layer_wise_feature_max_num": "layer_wise_feature_max_num",
@@ -104,6 +115,9 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         tasks: Any = None,
         data_processor: Any = None,
         dataloader_kwargs: Mapping[str, Any] | None = None,
+        corruption: str | None = None,
+        corruption_severity: int = 5,
+        corruption_seed: int = 0,
         layer_wise_feature_save_path: str | Path | None = None,
         layer_wise_feature_first_token_only: bool = True,
         layer_wise_feature_max_num: int | None = None,
@@ -118,6 +132,9 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         self._tasks = tasks
         self._data_processor = data_processor
         self._dataloader_kwargs = dataloader_kwargs
+        self._corruption = corruption
+        self._corruption_severity = corruption_severity
+        self._corruption_seed = corruption_seed
         self._layer_wise_feature_save_path = layer_wise_feature_save_path
         self._layer_wise_feature_first_token_only = layer_wise_feature_first_token_only
         self._layer_wise_feature_max_num = layer_wise_feature_max_num
@@ -242,7 +259,7 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         key = (task, self.is_fast_dev_run)
         if key not in self._prepared:
             described = as_task(task, self._test_datasets[task])
-            images = described.load(task, cache_dir=self._cache_dir)
+            images = self._corrupted(described.load(task, cache_dir=self._cache_dir))
             room = KEPT_PIXEL_BYTES - sum(prepared.batches.kept_bytes for prepared in self._prepared.values())
             batches = PixelBatches(
                 EncodedImages(images, self._pixel_transform()),
@@ -252,6 +269,11 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
             )
             self._prepared[key] = PreparedTask(described.resolve_names(task), batches)
         return self._prepared[key]
+
+    def _corrupted(self, images: LabelledImages) -> LabelledImages | CorruptedImages:
+        if self._corruption is None:
+            return images
+        return CorruptedImages(images, self._corruption, self._corruption_severity, self._corruption_seed)
 
     def _zero_shot_heads(self) -> ZeroShotHeads:
         if self._heads is None:
@@ -274,4 +296,6 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
                 )
             check_entry(task, self._test_datasets[task])
         check_loader_options(self._dataloader_kwargs or {})
+        if self._corruption is not None:
+            check_corruption(self._corruption, self._corruption_severity, self._corruption_seed)
         LayerFeatures(max_num=self._layer_wise_feature_max_num)

@@ -1,0 +1,75 @@
+"""A data set whose images are corrupted when they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from fusion_bench.dataset.corruptions.parameters import check_severity
+from fusion_bench.dataset.corruptions.registry import corrupt, corruption_name, generator_of_image
+from fusion_bench.dataset.images import LabelledImages
+
+
+@dataclass(frozen=True)
+class CorruptedImages:
+    """The images of a data set, each corrupted in a way that its index and the seed alone decide.
+
+    Batch size, order and number of processes make no difference; a severity scales the same noise.
+
+    Args:
+        images: the data set.
+        corruption: a name of :data:`fusion_bench.dataset.corruptions.registry.CORRUPTIONS`, or an alias.
+        severity: from 1 to 5.
+        seed: of everything random, at least 0.
+
+    Raises:
+        KeyError: if there is no such corruption.
+        ValueError: if the severity or the seed is out of range.
+    """
+
+    images: LabelledImages
+    corruption: str
+    severity: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_corruption(self.corruption, self.severity, self.seed)
+
+    @property
+    def origin(self) -> str:
+        """Where the rows come from, for error messages."""
+        return self.images.origin
+
+    @property
+    def key(self) -> str:
+        """What tells these images from others of the same data set, such as ``gaussian_noise-5-0``."""
+        return f"{corruption_name(self.corruption)}-{self.severity}-{self.seed}"
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+        image, label = self.images[index]
+        if not isinstance(image, Image.Image):
+            raise TypeError(
+                f"{self.origin}, row {index}: a {type(image).__name__} that is ready for the model cannot be "
+                "corrupted; give images, or set corruption=null"
+            )
+        name = corruption_name(self.corruption)
+        generator = generator_of_image(self.seed, name, range(len(self))[index])
+        return Image.fromarray(corrupt(name, np.asarray(image), self.severity, generator)), label
+
+
+def check_corruption(corruption: str, severity: int, seed: int) -> None:
+    """Find mistakes in the choice of a corruption.
+
+    Raises:
+        KeyError: if there is no such corruption.
+        ValueError: if the severity or the seed is out of range.
+    """
+    corruption_name(corruption)
+    check_severity(severity)
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"the seed of a corruption must be an integer of at least 0, got {seed!r}")
