@@ -26,10 +26,10 @@ FACE = (96, 16, 408, 328)  # left, upper, right, lower
 
 def photograph() -> Pixels:
     """A portrait, ``(136, 136, 3)``."""
-    from matplotlib.cbook import get_sample_data
+    import matplotlib
 
-    with get_sample_data("grace_hopper.jpg", asfileobj=True) as file:
-        face = Image.open(file).convert("RGB").crop(FACE)
+    file = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    face = Image.open(file).convert("RGB").crop(FACE)
     return np.asarray(face.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
 
 

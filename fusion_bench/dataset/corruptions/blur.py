@@ -48,6 +48,7 @@ def blur_along(image: Pixels, radius: int, deviation: float, angle: float) -> Pi
     return to_bytes(blurred)
 
 
-def _rounded(distances: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Distances in whole pixels, halves towards zero on the positive side."""
-    return np.ceil(distances - 0.5).astype(np.int64)
+def _rounded(distances: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Distances in whole pixels, halves downwards."""
+    pixels: NDArray[np.int64] = np.ceil(distances - 0.5).astype(np.int64)
+    return pixels

@@ -52,4 +52,5 @@ def check_severity(severity: int) -> None:
 
 def to_bytes(values: NDArray[np.floating]) -> Pixels:
     """An image whose values go from 0 to 1 as bytes; what is outside is clipped, fractions are cut as in ImageNet-C."""
-    return (np.clip(values, 0, 1) * 255).astype(np.uint8)
+    cut: Pixels = (np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return cut

@@ -52,7 +52,7 @@ WATER = np.array([175, 238, 238]) / 255  # pale turquoise
 MUD = np.array([63, 42, 20]) / 255  # brown
 SHARPENED = np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]])  # lit from one side
 FARTHEST = 20.0  # distance from the rim of a drop, in pixels, beyond which it looks the same
-ROUNDING = 1e-3  # so that a mean of whole numbers that is a whole number is not cut to the one below
+ROUNDING = 1e-3  # so that a mean that is a whole number is not cut to the one below
 OPAQUE = 0.8  # mud covers where its smoothed layer is at least this
 
 
@@ -88,6 +88,6 @@ def water_light(layer: Layer) -> Layer:
     smooth = ndimage.uniform_filter(distance, 3, mode="mirror") + ROUNDING
     levels = equalised(smooth.astype(np.uint8))
     relief = np.clip(ndimage.correlate(levels.astype(np.int64), SHARPENED, mode="mirror"), 0, 255)
-    light = heights * np.rint(ndimage.uniform_filter(relief.astype(np.float64), 3, mode="mirror"))
+    light: Layer = heights * np.rint(ndimage.uniform_filter(relief.astype(np.float64), 3, mode="mirror"))
     brightest = light.max()
     return light / brightest if brightest > 0 else light
