@@ -159,7 +159,7 @@ def measure(suite: Suite, root: Path, repeats: int) -> None:
     print(f"{images} images, {torch.get_num_threads()} threads, medians of {repeats} runs in turn")
     for name, taken in medians.items():
         print(f"{name:32} {images / taken:9.1f} images/s {taken:8.2f} s")
-    a, b, c, d, e, f = medians.values()
+    a, _, c, d, e, f = medians.values()
     print(f"from the cache: {a / c:.2f} times as fast as the plain loop, {c / e:.3f} times the bare forward's time")
     print(f"in bf16: {a / d:.2f} times as fast as the plain loop, {d / f:.3f} times the bare forward's time")
     low = ours(suite, cache, BF16)

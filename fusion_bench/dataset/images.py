@@ -85,14 +85,14 @@ class LabelledImages:
 
     def __getitem__(self, index: int) -> tuple[Image.Image | Tensor, int]:
         row = self.row(index)
-        return self.image(row), self.label(row, index)
+        return self.image(row, index), self.label(row, index)
 
     def row(self, index: int) -> Any:
         """Image and label as they are stored."""
         return self.rows[index]
 
-    def image(self, row: Any) -> Image.Image | Tensor:
-        """The image of a row, see :func:`to_rgb`."""
+    def image(self, row: Any, index: int) -> Image.Image | Tensor:
+        """The image of a row, which has number ``index``; see :func:`to_rgb`."""
         return to_rgb(row[0] if self.image_column is None else row[self.image_column])
 
     def label(self, row: Any, index: int) -> int:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from fusion_bench.dataset.corruptions.images import CorruptedImages
 from fusion_bench.dataset.images import LabelledImages
 from fusion_bench.dataset.resizing import ResizeAndCrop
 from fusion_bench.utils.cache import digest
@@ -94,7 +95,7 @@ class PixelTransform:
 class EncodedImages(Dataset[tuple[Tensor, int]]):
     """A data set of encoded images and labels."""
 
-    images: LabelledImages
+    images: LabelledImages | CorruptedImages
     transform: PixelTransform
 
     def __len__(self) -> int:
@@ -111,9 +112,9 @@ class EncodedImages(Dataset[tuple[Tensor, int]]):
         """
         rows = [self.images.row(index) for index in indices]
         if not self.transform.is_hf:
-            encoded = [self._encode(row) for row in rows]
+            encoded = [self._encode(row, index) for row, index in zip(rows, indices, strict=True)]
         else:
-            encoded = list(threads.map(self._encode, rows))
+            encoded = list(threads.map(self._encode, rows, indices))
         labels = [self.images.label(row, index) for row, index in zip(rows, indices, strict=True)]
         return torch.stack(encoded), torch.tensor(labels)
 
@@ -123,5 +124,5 @@ class EncodedImages(Dataset[tuple[Tensor, int]]):
         parts = (self.images.fingerprint, self.transform.fingerprint)
         return None if None in parts else digest(*parts)
 
-    def _encode(self, row: Any) -> Tensor:
-        return self.transform.encode(self.images.image(row))
+    def _encode(self, row: Any, index: int) -> Tensor:
+        return self.transform.encode(self.images.image(row, index))

@@ -16,7 +16,7 @@ from fusion_bench.utils.files import write_json
 log = logging.getLogger(__name__)
 
 SAVE_DTYPES = ("float32", "float16", "bfloat16")
-PRECISIONS = ("32", "32-true", "bf16-mixed")
+PRECISIONS = ("32", "32-true", "bf16-mixed", "16-mixed")
 FAST_STEPS = 3
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 from fusion_bench.dataset.batches import PixelBatches
+from fusion_bench.dataset.corruptions.images import CorruptedImages
+from fusion_bench.dataset.images import LabelledImages
 from fusion_bench.dataset.pixel_store import PixelStore
 from fusion_bench.dataset.pixels import EncodedImages, PixelTransform
 from fusion_bench.dataset.registry import ClassNames
@@ -39,6 +41,7 @@ class ClipTasks:
         loader_options: arguments of ``DataLoader``.
         store: keeps preprocessed images between runs; None keeps them in memory.
         cache_dir: where downloads are kept.
+        change: what is done to the images that are scored, before anything else.
     """
 
     datasets: Mapping[str, Any]
@@ -46,6 +49,7 @@ class ClipTasks:
     loader_options: Mapping[str, Any]
     store: PixelStore | None
     cache_dir: str | Path | None
+    change: Callable[[LabelledImages], LabelledImages | CorruptedImages]
     _prepared: dict[tuple[str, bool], PreparedTask] = field(default_factory=dict)
     _heads: ZeroShotHeads | None = None
     _transform: PixelTransform | None = None
@@ -55,7 +59,7 @@ class ClipTasks:
         key = (task, first_only)
         if key not in self._prepared:
             described = as_task(task, self.datasets[task])
-            images = described.load(task, cache_dir=self.cache_dir)
+            images = self.change(described.load(task, cache_dir=self.cache_dir))
             kept = sum(prepared.batches.kept_bytes for prepared in self._prepared.values())
             batches = PixelBatches(
                 EncodedImages(images, self.transform),

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from fusion_bench.dataset.batches import check_loader_options
+from fusion_bench.dataset.corruptions.images import CorruptedImages, check_corruption
+from fusion_bench.dataset.images import LabelledImages
 from fusion_bench.dataset.pixel_store import PixelStore
 from fusion_bench.dataset.pixels import EncodedImages
 from fusion_bench.dataset.task import check_entry
@@ -62,6 +64,10 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
             image to a tensor, or a ``_target_`` config of one.
         dataloader_kwargs: arguments of ``torch.utils.data.DataLoader``, such as ``batch_size`` (128) and
             ``num_workers`` (0).
+        corruption: what to do to each test image before it is preprocessed, such as ``gaussian_noise``; None leaves
+            images as they are. Training images are never corrupted.
+        corruption_severity: how much of it, from 1 to 5.
+        corruption_seed: of what is random in it; together with the index of an image it decides what happens to it.
         layer_wise_feature_save_path: directory for the outputs of every encoder layer,
             ``<path>/<task>/layer_<i>.safetensors``; None saves none.
         layer_wise_feature_first_token_only: save the class token of each image, not all tokens.
@@ -76,8 +82,10 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         num_ray_actors: score tasks in this many Ray actors, each with a copy of the model; 0 scores here.
 
     Raises:
-        KeyError: if ``tasks`` names an unknown task, or the class names of a task are neither given nor known.
-        ValueError: if there is nothing to take the CLIP model, the tokenizer or the image processor from.
+        KeyError: if ``tasks`` names an unknown task, the class names of a task are neither given nor known, or there is
+            no such corruption.
+        ValueError: if there is nothing to take the CLIP model, the tokenizer or the image processor from, or the
+            severity or seed of the corruption is out of range.
     """
 
     shares_work = True
@@ -89,6 +97,9 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         "_tasks": "tasks",
         "_data_processor": "data_processor",
         "_dataloader_kwargs": "dataloader_kwargs",
+        "_corruption": "corruption",
+        "_corruption_severity": "corruption_severity",
+        "_corruption_seed": "corruption_seed",
         "_layer_wise_feature_save_path": "layer_wise_feature_save_path",
         "_layer_wise_feature_first_token_only": "layer_wise_feature_first_token_only",
         "_layer_wise_feature_max_num": "layer_wise_feature_max_num",
@@ -110,6 +121,9 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         tasks: Any = None,
         data_processor: Any = None,
         dataloader_kwargs: Mapping[str, Any] | None = None,
+        corruption: str | None = None,
+        corruption_severity: int = 5,
+        corruption_seed: int = 0,
         layer_wise_feature_save_path: str | Path | None = None,
         layer_wise_feature_first_token_only: bool = True,
         layer_wise_feature_max_num: int | None = None,
@@ -127,6 +141,9 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         self._tasks = tasks
         self._data_processor = data_processor
         self._dataloader_kwargs = dataloader_kwargs
+        self._corruption = corruption
+        self._corruption_severity = corruption_severity
+        self._corruption_seed = corruption_seed
         self._layer_wise_feature_save_path = layer_wise_feature_save_path
         self._layer_wise_feature_first_token_only = layer_wise_feature_first_token_only
         self._layer_wise_feature_max_num = layer_wise_feature_max_num
@@ -140,7 +157,7 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         sources = ClipSources(processor, clip_model, base_model, data_processor, cache_dir)
         limit = int(pixel_cache_gib * 2**30)
         store = PixelStore(cache_directory("pixels", cache_dir), limit) if limit else None
-        self._once = ClipTasks(test_datasets, sources, dataloader_kwargs or {}, store, cache_dir)
+        self._once = ClipTasks(test_datasets, sources, dataloader_kwargs or {}, store, cache_dir, self._corrupted)
         self._compiled = CompiledTowers()
         self._actors: RayScoring | None = None
 
@@ -262,6 +279,11 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         with self.autocast():
             return torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else None
 
+    def _corrupted(self, images: LabelledImages) -> LabelledImages | CorruptedImages:
+        if self._corruption is None:
+            return images
+        return CorruptedImages(images, self._corruption, self._corruption_severity, self._corruption_seed)
+
     def _check_arguments(self) -> None:
         """Find mistakes in the configuration before anything is loaded."""
         if not isinstance(self._test_datasets, Mapping):
@@ -273,6 +295,8 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
                 )
             check_entry(task, self._test_datasets[task])
         check_loader_options(self._dataloader_kwargs or {})
+        if self._corruption is not None:
+            check_corruption(self._corruption, self._corruption_severity, self._corruption_seed)
         LayerFeatures(max_num=self._layer_wise_feature_max_num)
         for argument, value in (("pixel_cache_gib", self._pixel_cache_gib), ("num_ray_actors", self._num_ray_actors)):
             if value < 0:

@@ -7,7 +7,7 @@ def test_shipped_files_are_found():
     files = ConfigFiles()
     assert {"dummy", "opcm/task_arithmetic"} <= set(files.options("method"))
     assert {"method", "method/opcm", "fabric/loggers"} <= set(files.groups)
-    assert files.primary == ["fabric_finetune", "fabric_model_fusion"]
+    assert files.primary == ["clip_finetune", "fabric_finetune", "fabric_model_fusion"]
 
 
 def test_further_directories_add_options_and_missing_ones_do_nothing(config_dir):

@@ -1,6 +1,7 @@
 """Mistakes in the command line of a fine-tuning run: one message each, before anything heavy is imported."""
 
 import pytest
+from omegaconf import OmegaConf
 
 from fusion_bench.cli.finetune_checks import check_fine_tuning
 
@@ -56,6 +57,25 @@ def test_pools_are_required(error_of):
     assert "choose the model to start from with modelpool=OPTION" in message
     message = error_of("--config-name=fabric_finetune", "modelpool=mine", "task=mnist")
     assert "choose the tasks with taskpool=OPTION" in message
+
+
+def test_the_published_hyper_parameters():
+    from fusion_bench.cli.request import Request
+
+    request = ["path.log_dir=x", "task=mnist"]
+    config = Request(config_name="clip_finetune").compose(request)
+    general = Request(config_name="fabric_finetune").compose(request)
+    expected = {"steps": 4000, "batch_size": 32, "learning_rate": 1e-5, "schedule": "constant", "warm_up": None}
+    expected |= {"weight_decay": 0.0, "gradient_clip": None}
+    assert {key: config.method[key] for key in expected} == expected
+    assert {key: value for key, value in config.method.items() if key not in expected} == {
+        key: value for key, value in general.method.items() if key not in expected
+    }
+    pools = ("method", "modelpool", "taskpool")
+    assert {key: config[key] for key in config if key not in pools} == {
+        key: general[key] for key in general if key not in pools
+    }
+    check_fine_tuning(OmegaConf.to_container(config))
 
 
 @pytest.mark.usefixtures("pools")

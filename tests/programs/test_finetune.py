@@ -93,17 +93,17 @@ def test_checkpoint_loads_where_it_is_needed(program, tmp_path, tiny_clip_dir, s
 
 def test_a_killed_run_ends_with_the_same_bytes(program, tmp_path, monkeypatch):
     program(path={"log_dir": str(tmp_path / "whole")}).run()
-    loss_at = session_module.Session.loss_at
+    losses_at = session_module.Session.losses_at
 
     def die(self, step):
         if step == 4:
             raise KeyboardInterrupt
-        return loss_at(self, step)
+        return losses_at(self, step)
 
-    monkeypatch.setattr(session_module.Session, "loss_at", die)
+    monkeypatch.setattr(session_module.Session, "losses_at", die)
     with pytest.raises(KeyboardInterrupt):
         program().run()
-    monkeypatch.setattr(session_module.Session, "loss_at", loss_at)
+    monkeypatch.setattr(session_module.Session, "losses_at", losses_at)
     assert not (tmp_path / "run" / "checkpoint").exists()
     with pytest.raises(FileExistsError, match=r"already holds a run \(resume/run.json\)\. Add resume=true"):
         program().run()
@@ -135,6 +135,19 @@ def test_scalars_reach_the_logger(program, tmp_path):
     assert header >= {"train/loss", "train/learning_rate", "validation/accuracy"}
 
 
+def test_scalars_reach_tensorboard(program, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    loggers = {"_target_": "lightning.fabric.loggers.TensorBoardLogger", "root_dir": None, "name": None}
+    fabric = {"_target_": "lightning.Fabric", "accelerator": "cpu", "devices": 1, "loggers": loggers}
+    record = program(fabric=fabric).run()
+    events = EventAccumulator(str(tmp_path / "run")).Reload()
+    losses = events.Scalars("train/loss")
+    assert [scalar.step for scalar in losses] == [1, 2, 3, 4, 5, 6]
+    assert [scalar.value for scalar in losses] == pytest.approx([point.loss for point in record.curve])
+    assert set(events.Tags()["scalars"]) == {"train/loss", "train/learning_rate", "validation/accuracy"}
+
+
 def test_without_fabric_and_report(program, tmp_path):
     program(fabric=None, report_save_path=None, checkpoint_save_path=str(tmp_path / "mine")).run()
     assert (tmp_path / "mine" / "model.safetensors").is_file()
@@ -155,7 +168,7 @@ def test_dry_run_writes_nothing_and_finds_mistakes(program, tmp_path):
     [
         ({"save_dtype": "half"}, "save_dtype must be null or one of float32, float16, bfloat16; got 'half'"),
         ({"checkpoint_save_path": None}, "checkpoint_save_path must be a path, got None"),
-        ({"fabric": {"precision": "16-mixed"}}, r"fabric.precision must be null or one of .* got '16-mixed'"),
+        ({"fabric": {"precision": "16-true"}}, r"fabric.precision must be null or one of .* got '16-true'"),
     ],
 )
 def test_refuses(program, changes, message):
@@ -163,8 +176,10 @@ def test_refuses(program, changes, message):
         program(**changes)
 
 
-def test_precision_is_that_of_fabric(program):
-    settings = {"_target_": "lightning.Fabric", "devices": 1, "accelerator": "cpu", "precision": "bf16-mixed"}
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])  # Fabric has no float16 for CPUs
+@pytest.mark.filterwarnings("ignore:.*AMP with fp16 is not supported on CPU")
+def test_precision_is_that_of_fabric(program, precision):
+    settings = {"_target_": "lightning.Fabric", "devices": 1, "accelerator": "cpu", "precision": precision}
     assert program(fabric=settings).run().precision == "bfloat16"
 
 
@@ -193,3 +208,24 @@ def test_from_the_command_line(program, tmp_path, monkeypatch):
     assert (report["task"], report["method"]["steps"], report["seed"]) == ("digits", 4, 0)
     assert (tmp_path / "checkpoint" / "config.json").is_file()
     assert OmegaConf.load(tmp_path / "overrides.yaml") == arguments
+
+
+@pytest.mark.usefixtures("logging_put_back")
+def test_a_checkpoint_goes_straight_into_a_model_pool(program, tmp_path, tiny_clip_dir, monkeypatch):
+    parts = program()
+    for group in ("modelpool", "taskpool"):
+        write_text(tmp_path / "c" / group / "mine.yaml", OmegaConf.to_yaml(OmegaConf.create(getattr(parts, group))))
+
+    def run(*arguments):
+        common = ["--config-dir", str(tmp_path / "c"), "modelpool=mine", "taskpool=mine", "fabric/loggers=none"]
+        monkeypatch.setattr("sys.argv", ["fusion_bench", *common, "print_config=false", *arguments])
+        main()
+
+    trained, merged = tmp_path / "trained", tmp_path / "merged"
+    short = ["method.steps=4", "method.batch_size=8", "method.accumulate=2", "method.learning_rate=1e-3"]
+    run("--config-name=clip_finetune", "task=digits", "seed=0", *short, f"path.log_dir={trained}")
+    report = json.loads((trained / "finetune_report.json").read_text())
+    assert report["method"] | {"steps": 4, "schedule": "constant", "weight_decay": 0.0} == report["method"]
+    run("method=simple_average", f"+modelpool.models.digits={trained / 'checkpoint'}", f"path.log_dir={merged}")
+    score = json.loads((merged / "program_report.json").read_text())
+    assert score["digits"]["accuracy"] == pytest.approx(report["accuracy_after"])  # the average of one model

@@ -27,7 +27,7 @@ def arguments(tiny_pool_dir, tmp_path):
         "modelpool": {
             "_target_": "fusion_bench.modelpool.CLIPVisionModelPool",
             "models": {
-                name: str(tiny_pool_dir / path) for name, path in (("_pretrained_", "base"), *zip(NAMES, NAMES))
+                {"base": "_pretrained_"}.get(name, name): str(tiny_pool_dir / name) for name in ("base", *NAMES)
             },
         },
         "taskpool": {

@@ -26,12 +26,15 @@ KEPT = ("last", "best")
 class FineTuneClipVision(Configurable):
     """Trains a vision tower on one task; text tower, projections and logit scale stay as they are.
 
-    The tower is trained in float32 and without dropout. The same seed gives the same bits on the CPU.
+    The tower is trained in float32 and without dropout; under an autocast to float16 the loss is scaled. The same seed
+    gives the same bits on the CPU.
 
     Args:
         steps: gradient steps.
         batch_size: images a step.
-        learning_rate: of AdamW, at its peak.
+        accumulate: parts in which the gradient of a batch is computed and added up; more of them take less memory and
+            change the result by rounding only.
+        learning_rate: of AdamW, at its peak. AdamW without weight decay is Adam.
         schedule: of the learning rate after the warm-up, ``constant`` or ``cosine`` (down to 0).
         warm_up: steps in which the learning rate rises from 0 to its peak; null or 0 for none.
         weight_decay: of AdamW, for matrices and convolutions; vectors such as biases do not decay.
@@ -54,6 +57,7 @@ class FineTuneClipVision(Configurable):
 
     steps: int = 2000
     batch_size: int = 128
+    accumulate: int = 1
     learning_rate: float = 1e-5
     schedule: str = "cosine"
     warm_up: int | None = 200
@@ -73,6 +77,7 @@ class FineTuneClipVision(Configurable):
     def __post_init__(self) -> None:
         check_count("steps", self.steps, at_least=1)
         check_count("batch_size", self.batch_size, at_least=1)
+        check_count("accumulate", self.accumulate, at_least=1)
         check_number("learning_rate", self.learning_rate, above=0.0)
         check_choice("schedule", self.schedule, SCHEDULES)
         check_count("warm_up", self.warm_up or 0, at_least=0)
@@ -89,6 +94,8 @@ class FineTuneClipVision(Configurable):
         check_count("save_every", self.save_every, at_least=0)
         if (self.warm_up or 0) >= self.steps:
             raise ValueError(f"warm_up must be less than steps ({self.steps}), got {self.warm_up}")
+        if self.accumulate > self.batch_size:
+            raise ValueError(f"accumulate must be at most batch_size ({self.batch_size}), got {self.accumulate}")
 
     def run(
         self,

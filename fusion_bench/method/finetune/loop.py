@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from fusion_bench.method.finetune.precision import has_vanished
 from fusion_bench.method.finetune.progress import Plan, Progress
 from fusion_bench.method.finetune.record import CurvePoint
 
@@ -18,7 +19,7 @@ from fusion_bench.method.finetune.record import CurvePoint
 class Hooks:
     """What the loop calls."""
 
-    loss_at: Callable[[int], Tensor]  # the loss of the batch of a step, with its graph
+    losses_at: Callable[[int], Iterable[Tensor]]  # the loss of the batch of a step in parts that add up to it
     learning_rate_at: Callable[[int], float]
     validate: Callable[[], float]  # accuracy of the model as it is
     save: Callable[[Progress], None]
@@ -32,8 +33,9 @@ def train_(
     plan: Plan,
     hooks: Hooks,
     progress: Progress,
+    scaler: torch.amp.GradScaler,
 ) -> None:
-    """Train ``parameters`` from ``progress.step`` to the last step; both, and the optimiser, are overwritten.
+    """Train ``parameters`` from ``progress.step`` to the last step; all but plan and hooks are overwritten.
 
     Raises:
         ValueError: if the loss or a weight becomes NaN or infinite.
@@ -41,7 +43,8 @@ def train_(
     started, before = time.perf_counter(), progress.seconds
     for step in range(progress.step + 1, plan.steps + 1):
         rate = hooks.learning_rate_at(step)
-        loss = gradient_step_(parameters, optimiser, hooks.loss_at(step), rate, step, plan.gradient_clip)
+        loss = accumulate_(optimiser, scaler, hooks.losses_at(step), step, rate)
+        gradient_step_(parameters, optimiser, scaler, step, rate, plan.gradient_clip)
         progress.step = step
         progress.losses.append(loss)
         hooks.on_step(step, loss, rate)
@@ -56,30 +59,52 @@ def train_(
             hooks.save(progress)
 
 
+def accumulate_(
+    optimiser: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    losses: Iterable[Tensor],
+    step: int,
+    learning_rate: float,
+) -> float:
+    """Overwrite the gradients by that of the sum of ``losses``, times the scale; returns the sum.
+
+    The graph of one part is gone before the next part is asked for.
+
+    Raises:
+        ValueError: if a part is NaN or infinite.
+    """
+    optimiser.zero_grad(set_to_none=True)
+    total = 0.0
+    for loss in losses:
+        total += float(loss.detach())
+        if not math.isfinite(total):
+            raise ValueError(diverged(f"the loss is {total}", step, learning_rate))
+        torch.autograd.backward(scaler.scale(loss))
+    return total
+
+
 def gradient_step_(
     parameters: Mapping[str, nn.Parameter],
     optimiser: torch.optim.Optimizer,
-    loss: Tensor,
-    learning_rate: float,
+    scaler: torch.amp.GradScaler,
     step: int,
+    learning_rate: float,
     gradient_clip: float | None,
-) -> float:
-    """Overwrite the parameters by those after one step down ``loss``; returns its value.
+) -> None:
+    """Overwrite the parameters by those after one step down their gradients, which are overwritten too.
 
     Raises:
-        ValueError: if the loss is NaN or infinite; the parameters are then as before.
+        ValueError: if the gradients overflow in float16 at every scale.
     """
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise ValueError(diverged(f"the loss is {value}", step, learning_rate))
-    optimiser.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
     if gradient_clip is not None:
+        scaler.unscale_(optimiser)
         nn.utils.clip_grad_norm_(list(parameters.values()), gradient_clip)
     for group in optimiser.param_groups:
         group["lr"] = learning_rate
-    optimiser.step()
-    return value
+    scaler.step(optimiser)
+    scaler.update()
+    if has_vanished(scaler):
+        raise ValueError(diverged("the gradients overflow at every scale of the loss", step, learning_rate))
 
 
 def check_weights(parameters: Mapping[str, nn.Parameter], step: int, learning_rate: float) -> None:

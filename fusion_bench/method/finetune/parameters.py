@@ -11,7 +11,7 @@ from torch import Tensor, nn
 TRAINED = ("all", "matrices", "attention")
 SCHEDULES = ("constant", "cosine")
 _LAYERS, _ATTENTION = "encoder.layers.", ".self_attn."
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 def trained_names(model: nn.Module, trained: str) -> tuple[str, ...]:
@@ -69,19 +69,25 @@ def learning_rate_at(step: int, *, peak: float, steps: int, warm_up: int, schedu
 
 
 def moments(optimiser: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-    """What AdamW remembers of each parameter, as ``exp_avg.NAME`` and ``exp_avg_sq.NAME``."""
-    return {f"{key}.{name}": optimiser.state[parameters[name]][key] for key in _MOMENTS for name in parameters}
+    """What AdamW remembers of each parameter, as ``step.NAME``, ``exp_avg.NAME`` and ``exp_avg_sq.NAME``.
+
+    Nothing of a parameter that has not been stepped yet.
+    """
+    stepped = [name for name, parameter in parameters.items() if optimiser.state[parameter]]
+    return {f"{key}.{name}": optimiser.state[parameters[name]][key] for key in _MOMENTS for name in stepped}
 
 
 def restore_moments_(
-    optimiser: torch.optim.Optimizer,
-    parameters: Mapping[str, nn.Parameter],
-    saved: Mapping[str, Tensor],
-    step: int,
+    optimiser: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter], saved: Mapping[str, Tensor]
 ) -> None:
-    """Overwrite what AdamW remembers by what :func:`moments` gave after ``step`` steps."""
+    """Overwrite what AdamW remembers by what :func:`moments` gave."""
     for name, parameter in parameters.items():
-        state: dict[str, Tensor] = {"step": torch.tensor(float(step), device=parameter.device)}
-        for key in _MOMENTS:
-            state[key] = torch.empty_like(parameter, requires_grad=False).copy_(saved[f"{key}.{name}"])
-        optimiser.state[parameter] = state
+        keys = [key for key in _MOMENTS if f"{key}.{name}" in saved]
+        optimiser.state[parameter] = {key: saved[f"{key}.{name}"].to(parameter.device, copy=True) for key in keys}
+
+
+@torch.no_grad()
+def overwrite_(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]) -> None:
+    """Overwrite the values of parameters."""
+    for name, parameter in parameters.items():
+        parameter.copy_(values[name])

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from fusion_bench.method.finetune.record import CurvePoint
+
+if TYPE_CHECKING:
+    from fusion_bench.method.finetune.clip_vision import FineTuneClipVision
 
 CURVE_POINTS = 100
 
@@ -20,6 +24,17 @@ class Plan:
     validate_every: int  # 0: at the end only
     keep_best: bool
     save_every: int  # 0: never
+
+    @classmethod
+    def of(cls, method: FineTuneClipVision, *, saves: bool) -> Plan:
+        """What the options of a method ask for; nothing is saved unless ``saves``."""
+        return cls(
+            steps=method.steps,
+            gradient_clip=method.gradient_clip,
+            validate_every=method.validate_every,
+            keep_best=method.keep == "best",
+            save_every=method.save_every if saves else 0,
+        )
 
     def validates_after(self, step: int) -> bool:
         """Whether the model is validated after a step; it always is after the last."""
@@ -45,4 +60,5 @@ class Progress:
     seconds: float = 0.0
     kept_step: int = 0
     kept_accuracy: float = -1.0
+    loss_scale: dict[str, float] = field(default_factory=dict)  # its state; empty where the loss is not scaled
     kept: dict[str, Tensor] = field(default_factory=dict)  # on the CPU; while the best weights are looked for

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from fusion_bench.method.finetune import parameters as training
 from fusion_bench.method.finetune.augment import random_affine
 from fusion_bench.method.finetune.images import TrainingImages
 from fusion_bench.method.finetune.loop import Hooks, train_
+from fusion_bench.method.finetune.precision import make_scaler
 from fusion_bench.method.finetune.progress import Plan, Progress
 from fusion_bench.method.finetune.record import CurvePoint
 from fusion_bench.utils.rng import generator_for
@@ -64,24 +65,22 @@ class Session:
         """AdamW on the trained parameters."""
         return training.make_optimiser(self.trained.values(), self.method.weight_decay)
 
+    @cached_property
+    def scaler(self) -> torch.amp.GradScaler:
+        """What keeps gradients in the range of float16; does nothing in other precisions."""
+        return make_scaler(self.runtime)
+
     def run(self) -> Progress:
         """Train to the end; the model then has the weights to keep."""
-        method, progress = self.method, self._begin()
-        plan = Plan(
-            steps=method.steps,
-            gradient_clip=method.gradient_clip,
-            validate_every=method.validate_every,
-            keep_best=method.keep == "best",
-            save_every=method.save_every if self.saved else 0,
-        )
-        with tqdm(total=method.steps, initial=progress.step, desc=self.task, unit="step", disable=None) as bar:
+        progress, plan = self._begin(), Plan.of(self.method, saves=self.saved is not None)
+        with tqdm(total=plan.steps, initial=progress.step, desc=self.task, unit="step", disable=None) as bar:
 
             def on_step(step: int, loss: float, learning_rate: float) -> None:
                 bar.set_postfix_str(f"loss {loss:.4f}, learning rate {learning_rate:.2e}", refresh=False)
                 bar.update()
 
             hooks = Hooks(
-                loss_at=self.loss_at,
+                losses_at=self.losses_at,
                 learning_rate_at=self.learning_rate_at,
                 validate=self.validate,
                 save=self._save,
@@ -89,12 +88,20 @@ class Session:
                 on_point=self.on_point or (lambda point: None),
             )
             with self.runtime.profile("training and validation"):
-                train_(self.trained, self.optimiser, plan, hooks, progress)
-        overwrite_(self.trained, progress.kept)
+                train_(self.trained, self.optimiser, plan, hooks, progress, self.scaler)
+        training.overwrite_(self.trained, progress.kept)
         return progress
 
-    def loss_at(self, step: int) -> Tensor:
-        """Mean cross-entropy of the batch of a step."""
+    def losses_at(self, step: int) -> Iterator[Tensor]:
+        """Mean cross-entropy of the batch of a step, in parts that add up to it; each is computed when asked for."""
+        batch = self._batch(step)
+        for pixels, labels in zip(*(column.chunk(self.method.accumulate) for column in batch), strict=True):
+            with self.runtime.autocast():
+                logits = self.classifier.logits(self.model, pixels)
+            yield cross_entropy(logits, labels) * (len(labels) / len(batch[1]))
+
+    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Pixel values and labels of a step, on the device."""
         method, device = self.method, self.runtime.device
         encoded, labels = self.batches.batch(step)
         pixels = self.batches.decode(encoded.to(device)).float()
@@ -102,9 +109,7 @@ class Session:
             generator = generator_for(self.seed, "augment", step)
             shift, scale, turn = method.augment_shift, method.augment_scale, method.augment_turn
             pixels = random_affine(pixels, generator, shift=shift, scale=scale, turn=turn)
-        with self.runtime.autocast():
-            logits = self.classifier.logits(self.model, pixels)
-        return cross_entropy(logits, labels.to(device))
+        return pixels, labels.to(device)
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of a step."""
@@ -124,8 +129,10 @@ class Session:
             progress.accuracy_before = self.validate()
         if tensors:
             weights = {name: tensors[f"{_WEIGHT}{name}"] for name in self.trained}
-            overwrite_(self.trained, weights)
-            training.restore_moments_(self.optimiser, self.trained, tensors, progress.step)
+            training.overwrite_(self.trained, weights)
+            training.restore_moments_(self.optimiser, self.trained, tensors)
+            if progress.loss_scale:
+                self.scaler.load_state_dict(progress.loss_scale)
             log.info("going on after step %d of %d", progress.step, self.method.steps)
         return progress
 
@@ -135,12 +142,6 @@ class Session:
         if progress.step < self.method.steps:
             tensors = {f"{_WEIGHT}{name}": parameter for name, parameter in self.trained.items()}
             tensors |= training.moments(self.optimiser, self.trained)
+        progress.loss_scale = self.scaler.state_dict()
         if self.saved:
             self.saved.save(progress, tensors)
-
-
-@torch.no_grad()
-def overwrite_(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]) -> None:
-    """Overwrite the values of parameters."""
-    for name, parameter in parameters.items():
-        parameter.copy_(values[name])

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from fusion_bench.method.finetune.pools import TrainingTaskPool
+from fusion_bench.method.finetune.precision import precision_of
 from fusion_bench.method.finetune.progress import Progress
 from fusion_bench.method.finetune.record import CurvePoint, FineTuned, FineTuneRecord
 from fusion_bench.method.finetune.session import Session
@@ -92,11 +91,3 @@ def choose_seed(seed: int | None, runtime: Runtime) -> int:
         return runtime.seed
     recorded = recorded_seed(runtime.log_dir) if runtime.resume else None
     return fresh_seed() if recorded is None else recorded
-
-
-def precision_of(runtime: Runtime) -> str:
-    """The dtype that autocast computes in, such as ``bfloat16``; ``float32`` where it is off."""
-    kind = runtime.device.type
-    with runtime.autocast():
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
-    return str(dtype).removeprefix("torch.")

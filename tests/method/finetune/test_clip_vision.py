@@ -1,6 +1,7 @@
 """Fine-tuning from end to end on a tiny CLIP model: what is learnt, what stays as it was, what can be repeated."""
 
 import copy
+import json
 import math
 import random
 
@@ -10,6 +11,7 @@ import torch
 from clip_files import make_clip, make_rows
 from finetune_files import make_pools, quick
 from helpers import files_of, same_tensors
+from safetensors import safe_open
 
 from fusion_bench.method.finetune import FineTuneClipVision
 from fusion_bench.method.finetune import session as session_module
@@ -169,6 +171,39 @@ def test_autocast_is_used_and_part_of_what_a_run_is(pools, tmp_path):
         quick().run(*pools, "digits", runtime=Runtime(log_dir=tmp_path, resume=True))
 
 
+def test_gradients_of_parts_add_up_to_those_of_the_batch(pools):
+    settings = {"augment": "affine", "schedule": "constant", "steps": 3}
+    whole, parts, uneven = (quick(accumulate=count, **settings).run(*pools, "digits") for count in (1, 4, 3))
+    for other in (parts, uneven):
+        for name, value in whole.model.state_dict().items():
+            if not name.endswith("k_proj.bias"):  # whose gradient is rounding error
+                assert torch.allclose(value, other.model.state_dict()[name], atol=2e-4), name
+        assert [point.loss for point in other.record.curve] == pytest.approx(
+            [point.loss for point in whole.record.curve], rel=1e-4
+        )
+
+
+def test_float16_scales_its_loss_and_resumes_with_the_scale(pools, tmp_path):
+    def autocast():
+        return torch.autocast("cpu", dtype=torch.float16)
+
+    def stop(point):
+        if point.step == 5:
+            raise StoppedError
+
+    method = quick(save_every=4)
+    whole = method.run(*pools, "digits", runtime=Runtime(autocast=autocast, log_dir=tmp_path / "whole"))
+    assert whole.record.precision == "float16"
+    with pytest.raises(StoppedError):
+        method.run(*pools, "digits", runtime=Runtime(autocast=autocast, log_dir=tmp_path / "cut"), on_point=stop)
+    with safe_open(tmp_path / "cut" / "resume" / "state.safetensors", "pt") as file:
+        saved = json.loads(file.metadata()["progress"])["loss_scale"]
+    assert saved["scale"] > 1
+    runtime = Runtime(autocast=autocast, log_dir=tmp_path / "cut", resume=True)
+    resumed = method.run(*pools, "digits", runtime=runtime)
+    assert same_tensors(whole.model.state_dict(), resumed.model.state_dict())
+
+
 def test_divergence_names_step_and_learning_rate(pools):
     with pytest.raises(ValueError, match=r"at step \d with learning rate 1e\+38: lower learning_rate"):
         quick(learning_rate=1e38, warm_up=0, gradient_clip=None, schedule="constant").run(*pools, "digits")
@@ -191,6 +226,8 @@ def test_names_that_are_nowhere(pools, tiny_clip_dir):
     ("changes", "message"),
     [
         ({"steps": 0}, "steps must be an integer of at least 1, got 0"),
+        ({"accumulate": 0}, "accumulate must be an integer of at least 1, got 0"),
+        ({"accumulate": 9}, r"accumulate must be at most batch_size \(8\), got 9"),
         ({"batch_size": 1.5}, "batch_size must be an integer of at least 1, got 1.5"),
         ({"learning_rate": 0}, "learning_rate must be a number above 0, got 0"),
         ({"learning_rate": math.nan}, "learning_rate must be a number above 0, got nan"),

@@ -45,6 +45,14 @@ def test_vectors_do_not_decay():
     assert len(make_optimiser([layer.weight], 0.1).param_groups) == 1
 
 
+def test_a_parameter_that_was_never_stepped_has_no_moments():
+    layer = nn.Linear(2, 3)
+    named, optimiser = dict(layer.named_parameters()), make_optimiser(layer.parameters(), 0.1)
+    assert moments(optimiser, named) == {}
+    restore_moments_(optimiser, named, {})
+    assert moments(optimiser, named) == {}
+
+
 def test_restored_moments_give_the_same_next_step():
     def step(layer, optimiser):
         optimiser.zero_grad()
@@ -62,7 +70,7 @@ def test_restored_moments_give_the_same_next_step():
     second.load_state_dict(first.state_dict())
     two = make_optimiser(second.parameters(), 0.1)
     saved = {name: tensor.clone() for name, tensor in moments(one, dict(first.named_parameters())).items()}
-    restore_moments_(two, dict(second.named_parameters()), saved, 2)
+    restore_moments_(two, dict(second.named_parameters()), saved)
     step(first, one)
     step(second, two)
     assert torch.equal(first.weight, second.weight)
