@@ -112,9 +112,8 @@ def as_task(name: str, entry: Any) -> ClassificationTask:
     if isinstance(entry, ClassificationTask):
         return entry
     if isinstance(entry, Mapping):
-        check_keys(
-            f"task {name!r}", entry, ("dataset", "classnames", "templates") if "dataset" in entry else LOADING_KEYS
-        )
+        allowed = ("dataset", *NAMING_KEYS) if "dataset" in entry else LOADING_KEYS
+        check_keys(f"task {name!r}", entry, allowed)
         if "dataset" in entry:
             return ClassificationTask(**{str(key): value for key, value in entry.items()})
     return ClassificationTask(dataset=entry)
