@@ -40,9 +40,9 @@ def _folded(options: Sequence[str]) -> Iterator[str]:
         yield from (start + end for end in found if len(found) < _FAMILY or not end)
         if len(found) >= _FAMILY:
             families.setdefault(tuple(end[1:] for end in found if end), []).append(start)
-    for found, starts in families.items():
+    for shared, starts in families.items():
         start = starts[0] if len(starts) == 1 else f"{{{', '.join(starts)}}}"
-        yield f"{start}_{{{', '.join(found)}}}"
+        yield f"{start}_{{{', '.join(shared)}}}"
 
 
 def _lines(text: str) -> str:
