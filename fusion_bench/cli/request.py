@@ -38,6 +38,8 @@ _WITH_VALUE = {
 }
 _WITH_CHOICE = ("--cfg", "-c", "--package", "-p", "--info", "-i", "--experimental-rerun")
 _SEARCH_PATH = "hydra.searchpath="
+# Tasks have names of the user's, so a new one is no slip that hydra should refuse.
+_NAMED_BY_USER = re.compile(r"taskpool\.test_datasets\.[^.=]+=")
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Request:
             elif argument.startswith("-"):
                 others.append(argument)
             else:
-                overrides.append(argument)
+                overrides.append(f"++{argument}" if _NAMED_BY_USER.match(argument) else argument)
         return cls(
             config_name=values.get("config_name", CONFIG_NAME),
             config_dir=values.get("config_dir"),

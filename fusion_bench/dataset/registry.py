@@ -37,7 +37,8 @@ def class_names(task: str) -> ClassNames:
         raise KeyError(
             f"no class names are known for the task {task!r}{hint} For a data set of your own, give them in its entry "
             "of the task pool's test_datasets, beside 'dataset': 'classnames' (a list in the order of the labels, or "
-            "the name of a known task) and 'templates' (a list of prompts with '{}' for the class name)"
+            "the name of a known task) and 'templates' (a list of prompts with '{}' for the class name); or describe "
+            "it in a YAML file with those keys and 'path', and give that file as the entry"
         )
     content: Any = yaml.safe_load((_FOLDER / f"{task}.yaml").read_text(encoding="utf-8"))
     return ClassNames(tuple(content["classnames"]), tuple(content["templates"]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fusion_bench.dataset.description import LOADING_KEYS, NAMING_KEYS, check_keys, expand, split_of
 from fusion_bench.dataset.images import LabelledImages
 from fusion_bench.dataset.loading import load_image_classification
 from fusion_bench.dataset.registry import ClassNames, class_names
@@ -23,7 +24,8 @@ class ClassificationTask(Configurable):
 
         mnist: ylecun/mnist                                 # Hub id or directory; a task whose class names are known
         mnist: {path: ylecun/mnist, split: test}            # arguments of load_image_classification
-        birds:                                              # a data set of your own
+        birds: my/birds.yaml                                # a data set of your own, described in a file
+        birds:                                              # or here
           dataset: {path: data/birds, split: validation}    # or a Hub id, a directory, a _target_ config
           classnames: [sparrow, robin]                      # or the name of a task whose class names are known
           templates: ["a photo of a {}, a bird."]
@@ -48,6 +50,7 @@ class ClassificationTask(Configurable):
         Raises:
             KeyError: if they are not given and not known.
             TypeError: if a class name or template is not a string.
+            ValueError: if there is no class name, or a template does not hold ``{}`` once.
         """
         if self.classnames is None or isinstance(self.classnames, str):
             known = class_names(self.classnames or task)
@@ -65,6 +68,11 @@ class ClassificationTask(Configurable):
                 raise TypeError(
                     f"task {task!r}: class names and templates must be strings, got {text!r}; quote it in YAML"
                 )
+        if not names:
+            raise ValueError(f"task {task!r}: classnames is empty; it must list the classes in the order of the labels")
+        for template in templates:
+            if template.count("{}") != 1:
+                raise ValueError(f"task {task!r}: a template must hold {{}} once, for the class name; got {template!r}")
         return ClassNames(names, templates)
 
     def load(self, task: str, *, cache_dir: str | Path | None = None, split: str = "test") -> LabelledImages:
@@ -85,7 +93,7 @@ class ClassificationTask(Configurable):
         if isinstance(data, Mapping) and "_target_" in data:
             data = build(data)
         elif isinstance(data, Mapping) and "path" in data:
-            data = load_image_classification(**{"cache_dir": cache_dir, "split": split, **data})
+            data = load_image_classification(**{"cache_dir": cache_dir, **split_of(data, split)})
         images = LabelledImages.of(data, origin=f"the data set of task {task!r}")
         return images.with_classnames(self.resolve_names(task).classnames)
 
@@ -94,17 +102,18 @@ def as_task(name: str, entry: Any) -> ClassificationTask:
     """The task that an entry of ``test_datasets`` describes; nothing is loaded unless it is a ``_target_`` config.
 
     Raises:
+        FileNotFoundError: if it names a YAML file that is not there.
         TypeError: if a plain mapping has a key that is not known.
+        ValueError: if the YAML file it names does not describe a data set.
     """
+    entry = expand(name, entry)
     if isinstance(entry, Mapping) and "_target_" in entry:
         entry = build(entry)
     if isinstance(entry, ClassificationTask):
         return entry
     if isinstance(entry, Mapping):
-        allowed = ("dataset", "classnames", "templates") if "dataset" in entry else _LOADING_KEYS
-        for key in entry:
-            if key not in allowed:
-                raise TypeError(f"task {name!r} has an unknown key {key!r}; allowed are {', '.join(allowed)}")
+        allowed = ("dataset", *NAMING_KEYS) if "dataset" in entry else LOADING_KEYS
+        check_keys(f"task {name!r}", entry, allowed)
         if "dataset" in entry:
             return ClassificationTask(**{str(key): value for key, value in entry.items()})
     return ClassificationTask(dataset=entry)
@@ -125,6 +134,3 @@ def check_entry(name: str, entry: Any) -> None:
     elif target is not None and target != f"{ClassificationTask.__module__}.{ClassificationTask.__qualname__}":
         return
     as_task(name, entry).resolve_names(name)
-
-
-_LOADING_KEYS = ("path", "split", "name", "image_column", "label_column", "data_dir", "cache_dir")

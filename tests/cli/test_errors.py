@@ -32,8 +32,14 @@ CASES = {
     ),
     "flag": (["--multrun"], ["no flag '--multrun'", "'--multirun'"]),
     "name of the configuration": (["--config-name=fabric_model_fuson"], ["--config-name", "'fabric_model_fusion'"]),
-    "missing model pool": (["~modelpool"], ["choose the models to merge with modelpool=OPTION", "toys/two"]),
-    "null for the model pool": (["modelpool=null"], ["modelpool=null names no option", "toys/two"]),
+    "missing model pool": (
+        ["~modelpool"],
+        ["choose the models to merge with modelpool=OPTION", "CLIPVisionModelPool/", "in all)"],
+    ),
+    "null for the model pool": (
+        ["modelpool=null"],
+        ["modelpool=null names no option", "CLIPVisionModelPool/", "in all)"],
+    ),
     "null for an option": (["taskpool=null"], ["taskpool=null names no option", "write ~taskpool"]),
     "missing method": (["~method", "modelpool=toys/two"], ["choose a merging method with method=OPTION", "dummy"]),
     "model in order": ([*VALID, "method.order=[sun397,carz]"], ["method.order: no 'carz'", "did you mean 'cars'?"]),

@@ -33,7 +33,11 @@ def test_wheel_has_every_configuration_module_and_suite(wheel):
     shipped = set(zipfile.ZipFile(wheel).namelist())
     configs = {f"fusion_bench_config/{file.relative_to(ROOT / 'config')}" for file in (ROOT / "config").rglob("*.yaml")}
     modules = {str(file.relative_to(ROOT)) for file in (ROOT / "fusion_bench").rglob("*.py")}
-    data = [path for part in ("suites", "dataset/class_names") for path in (ROOT / "fusion_bench" / part).rglob("*")]
+    data = [
+        path
+        for part in ("suites", "dataset/class_names", "reporting")
+        for path in (ROOT / "fusion_bench" / part).rglob("*")
+    ]
     parts = {str(path.relative_to(ROOT)) for path in data if path.is_file() and "__pycache__" not in path.parts}
     assert sorted((configs | modules | parts) - shipped) == []
     assert "fusion_bench_config/__init__.py" in shipped

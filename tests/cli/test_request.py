@@ -28,3 +28,13 @@ def test_compose_finds_options_of_a_further_directory(config_dir):
     request = Request.from_argv([f"--config-dir={config_dir}", "method=toys/toy", "method.alpha=0.1"])
     assert request.compose().method.alpha == 0.1
     assert request.compose(["method=toys/toy"]).method.alpha == 0.5
+
+
+def test_a_task_may_be_added_under_any_name():
+    request = Request.from_argv(["taskpool.test_datasets.birds=birds.yaml", "taskpool.test_datasets.mnist.split=train"])
+    assert request.overrides == (
+        "++taskpool.test_datasets.birds=birds.yaml",
+        "taskpool.test_datasets.mnist.split=train",
+    )
+    tasks = Request.from_argv(["taskpool.test_datasets.birds=b.yaml", "taskpool.test_datasets.mnist=x"]).compose()
+    assert (tasks.taskpool.test_datasets.birds, tasks.taskpool.test_datasets.mnist) == ("b.yaml", "x")

@@ -21,7 +21,7 @@ def test_mnist_uses_the_prompt_published_with_clip():
 
 
 def test_an_unknown_task_names_the_nearest_and_says_how_to_add_one():
-    with pytest.raises(KeyError, match=r"'mnst'; did you mean 'mnist'\?.*'classnames'.*'templates'"):
+    with pytest.raises(KeyError, match=r"'mnst'; did you mean 'mnist' or 'kmnist'\?.*'classnames'.*'templates'"):
         class_names("mnst")
 
 

@@ -39,7 +39,7 @@ def test_the_snippets_of_a_page_run_in_order(page, tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", ["README.md", "docs/own_models_and_data.md"])
 def test_the_configurations_of_a_page_build(page):
     configs = [yaml.safe_load(text) for text in YAML_BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))]
-    pools = [build(config) for config in configs if config["_target_"].startswith("fusion_bench.")]
+    pools = [build(config) for config in configs if config.get("_target_", "").startswith("fusion_bench.")]
     assert pools
     for pool in pools:
         assert list(getattr(pool, "model_names", None) or pool.task_names)
