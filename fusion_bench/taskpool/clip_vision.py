@@ -13,10 +13,12 @@ from torch.nn.functional import cross_entropy
 
 from fusion_bench.dataset.pixels import EncodedImages, PixelBatches, PixelTransform, check_loader_options
 from fusion_bench.dataset.registry import ClassNames
+from fusion_bench.dataset.sources import localised, task_needed
 from fusion_bench.dataset.task import as_task, check_entry
 from fusion_bench.models.clip_classifier import ZeroShotClassifier
 from fusion_bench.models.clip_vision import float_dtype, vision_tower
 from fusion_bench.report import TaskScore
+from fusion_bench.sources.needed import Needed
 from fusion_bench.taskpool.base_pool import BaseTaskPool, device_of
 from fusion_bench.taskpool.clip_sources import ClipSources
 from fusion_bench.taskpool.heads import ZeroShotHeads, check_backbone
@@ -72,6 +74,8 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         fast_dev_run: one batch a task; None leaves it to the program.
         move_to_device: score on the program's device; otherwise where the model is.
         cache_dir: where downloads are kept; None is the libraries' own caches.
+        model_dir: directory with local copies of models of the Hub, as ``OWNER/NAME`` or ``NAME``.
+        data_dir: directory with local copies of data sets of the Hub, likewise.
 
     Raises:
         KeyError: if ``tasks`` names an unknown task, or the class names of a task are neither given nor known.
@@ -92,6 +96,8 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         "_fast_dev_run": "fast_dev_run",
         "_move_to_device": "move_to_device",
         "_cache_dir": "cache_dir",
+        "_model_dir": "model_dir",
+        "_data_dir": "data_dir",
     }
 
     def __init__(
@@ -110,6 +116,8 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         fast_dev_run: bool | None = None,
         move_to_device: bool = True,
         cache_dir: str | Path | None = None,
+        model_dir: str | Path | None = None,
+        data_dir: str | Path | None = None,
     ) -> None:
         self._test_datasets = test_datasets
         self._processor = processor
@@ -124,16 +132,28 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         self._fast_dev_run = fast_dev_run
         self._move_to_device = move_to_device
         self._cache_dir = cache_dir
+        self._model_dir = model_dir
+        self._data_dir = data_dir
         self._prepared: dict[tuple[str, bool], PreparedTask] = {}
         self._heads: ZeroShotHeads | None = None
         self._transform: PixelTransform | None = None
-        self._sources = ClipSources(processor, clip_model, base_model, data_processor, cache_dir)
+        self._sources = ClipSources(processor, clip_model, base_model, data_processor, cache_dir, model_dir)
         self._check_arguments()
 
     @property
     def task_names(self) -> list[str]:
         """The names of the tasks, in the order given."""
         return [str(name) for name in (self._test_datasets if self._tasks is None else self._tasks)]
+
+    def needed(self) -> list[Needed]:
+        """The files of the CLIP model, its tokenizer and processor, and of the data sets of the tasks."""
+        where = {"data_dir": self._data_dir, "cache_dir": self._cache_dir}
+        tasks = [task_needed(task, self._test_datasets[task], **where) for task in self.task_names]
+        return [*self._sources.needed(), *(needed for task in tasks for needed in task)]
+
+    def vision_config(self) -> tuple[str, Any] | None:
+        """Name and vision configuration of the CLIP model, without loading it; None if it is not given by path."""
+        return self._sources.vision_config()
 
     def evaluate_task(self, model: nn.Module, task: str) -> TaskScore:
         """Top-1 accuracy and mean cross-entropy over the images of one task.
@@ -191,7 +211,7 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         """
         self._choose([task])
         names = self._prepare(task).names
-        described = as_task(task, source)
+        described = as_task(task, localised(source, self._data_dir))
         if described.classnames is not None and described.resolve_names(task).classnames != names.classnames:
             raise ValueError(
                 f"the training data of task {task!r} have other class names than the task pool: "
@@ -241,7 +261,7 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         """The class names and images of a task."""
         key = (task, self.is_fast_dev_run)
         if key not in self._prepared:
-            described = as_task(task, self._test_datasets[task])
+            described = as_task(task, localised(self._test_datasets[task], self._data_dir))
             images = described.load(task, cache_dir=self._cache_dir)
             room = KEPT_PIXEL_BYTES - sum(prepared.batches.kept_bytes for prepared in self._prepared.values())
             batches = PixelBatches(
