@@ -54,7 +54,9 @@ def fetch(source: str | Path, owner: str, patterns: Sequence[str], *, cache_dir:
         return hub.download(str(source), "model", patterns, cache_dir)
     except (OSError, ValueError) as error:
         cache, offline = hub.cache_directory(cache_dir), hub.is_offline()
-        reason = "HF_HUB_OFFLINE is set" if offline else f"the Hub answered {type(error).__name__}"
+        unreachable = isinstance(error, hub.HubUnreachableError)
+        answer = "the Hub cannot be reached" if unreachable else f"the Hub answered {type(error).__name__}"
+        reason = "HF_HUB_OFFLINE is set" if offline else answer
         raise FileNotFoundError(
             f"{owner}: {str(source)!r} is no local directory (from {os.getcwd()}), is not in the cache {cache}, and "
             f"could not be downloaded ({reason}). Give the path of a local model directory, or connect to the network "

@@ -9,6 +9,7 @@ from fusion_bench.method.base_algorithm import BaseAlgorithm
 from fusion_bench.modelpool.base_pool import BaseModelPool
 from fusion_bench.modelpool.clip_vision import CLIPVisionModelPool
 from fusion_bench.programs.fingerprints import MODELS, Input, check_expected, fingerprints_of
+from fusion_bench.sources.hub import HubUnreachableError
 from fusion_bench.sources.needed import Needed, missing_message
 from fusion_bench.taskpool.base_pool import BaseTaskPool
 from fusion_bench.taskpool.clip_vision import CLIPVisionModelTaskPool
@@ -43,18 +44,24 @@ def needed_by(modelpool: BaseModelPool, names: Sequence[str], taskpool: Any) -> 
     return [*modelpool.needed(names), *tasks]
 
 
+def needed_for_training(modelpool: BaseModelPool, taskpool: Any, start: str, task: str) -> list[Needed]:
+    """What is read from files to fine-tune the model ``start`` of a pool on a task."""
+    return [*needed_by(modelpool, [start], taskpool), *modelpool.training_needed(task)]
+
+
 def find_inputs(needed: Sequence[Needed], command: str) -> list[Input]:
     """The files of each part, downloaded where they have to be.
 
     Raises:
         FileNotFoundError: naming everything that is missing at once, and the command that downloads it.
     """
-    found, errors = [], []
+    found, errors, online = [], [], True
     for part in needed:
         try:
-            found.append(Input(part, *part.obtain()))
+            found.append(Input(part, *part.obtain(online=online)))
         except FileNotFoundError as error:
-            errors.append(str(error))
+            errors.append((part, str(error)))
+            online = online and not isinstance(error.__cause__, HubUnreachableError)
     if errors:
         raise FileNotFoundError(missing_message(errors, command))
     return found

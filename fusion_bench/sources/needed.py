@@ -67,35 +67,44 @@ class Needed:
                 return snapshot, files
         return None
 
-    def obtain(self) -> tuple[Path, list[Path]]:
+    def obtain(self, *, online: bool = True) -> tuple[Path, list[Path]]:
         """The directory and the files, downloaded from the Hub where this machine does not have them.
 
+        Args:
+            online: whether the Hub may be asked.
+
         Raises:
-            FileNotFoundError: naming the Hub id, every place that was looked at and why there was no download.
+            FileNotFoundError: naming the Hub id, every place that was looked at and why there was no download. Its
+                cause is a ``HubUnreachableError`` where asking for anything else is of no use.
         """
         found = self.find()
         if found is not None:
             return found
         if not is_hub_id(self.source):
             raise FileNotFoundError(f"{self.owner}: there is no directory {self.source}")
-        reason = "it has none of the files that are needed"
+        if hub.is_offline():
+            raise FileNotFoundError(self._missing("HF_HUB_OFFLINE is set"))
+        if not online:
+            raise FileNotFoundError(self._missing("the Hub cannot be reached"))
         try:
-            for choice in self.choices:
-                snapshot = hub.download(self.source, self.kind, choice.patterns, self.cache_dir)
-                if files := _complete(choice, snapshot):
-                    return snapshot, files
+            return self._download()
+        except hub.HubUnreachableError as error:
+            raise FileNotFoundError(self._missing("the Hub cannot be reached")) from error
         except (OSError, ValueError) as error:
-            offline = hub.is_offline()
-            reason = "HF_HUB_OFFLINE is set" if offline else f"the Hub answered {type(error).__name__}"
-            raise FileNotFoundError(self._missing(reason)) from error
-        raise FileNotFoundError(self._missing(reason))
+            raise FileNotFoundError(self._missing(f"the Hub answered {type(error).__name__}")) from error
 
     def sizes(self) -> list[int | None] | None:
-        """The sizes in bytes of the files to download; None where the Hub does not tell."""
+        """The sizes in bytes of the files to download; None where the Hub does not tell.
+
+        Raises:
+            HubUnreachableError: if the Hub does not answer.
+        """
         if hub.is_offline() or not is_hub_id(self.source):
             return None
         try:
             files = hub.file_sizes(self.source, self.kind)
+        except hub.HubUnreachableError:
+            raise
         except (OSError, ValueError):
             return None
         for choice in self.choices:
@@ -112,20 +121,35 @@ class Needed:
         """The directory of downloads."""
         return hub.cache_directory(self.cache_dir)
 
+    def _download(self) -> tuple[Path, list[Path]]:
+        for choice in self.choices:
+            snapshot = hub.download(self.source, self.kind, choice.patterns, self.cache_dir)
+            if files := _complete(choice, snapshot):
+                return snapshot, files
+        wanted = ", ".join(self.choices[0].essential)
+        raise ValueError(f"{self.source} has none of the files that are needed: {wanted}")
+
     def _missing(self, reason: str) -> str:
         places = ", ".join(self.places())
         return f"{self.owner}: {self.source!r} is neither in {places}, nor could it be downloaded: {reason}"
 
 
-def missing_message(errors: Sequence[str], command: str) -> str:
+def missing_message(errors: Sequence[tuple[Needed, str]], command: str) -> str:
     """One message for everything that a run lacks, with the command that downloads it."""
-    lacks = "\n".join(f"  {error}" for error in errors)
     parts = "1 part" if len(errors) == 1 else f"{len(errors)} parts"
     return (
-        f"{parts} of this run cannot be read:\n{lacks}\n"
+        f"{parts} of this run cannot be read:\n{grouped(errors)}\n"
         f"Download what is on the Hub once, where there is a network, with\n  {command}\n"
         "or give the paths of local directories. A private or gated repository needs 'hf auth login'"
     )
+
+
+def grouped(errors: Sequence[tuple[Needed, str]]) -> str:
+    """A line for each message, after the names of all that it is about."""
+    owners: dict[str, list[str]] = {}
+    for needed, message in errors:
+        owners.setdefault(message.removeprefix(f"{needed.owner}: "), []).append(needed.owner)
+    return "\n".join(f"  {', '.join(names)}: {message}" for message, names in owners.items())
 
 
 def _complete(choice: Choice, directory: Path) -> list[Path]:
