@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 MODEL_INFO = "model_info"
 AVERAGE = "average"
-RESERVED_NAMES = (MODEL_INFO, AVERAGE)
+FINGERPRINTS = "fingerprints"
+RESERVED_NAMES = (MODEL_INFO, AVERAGE, FINGERPRINTS)
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,14 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class EvalReport(Mapping[str, Any]):
-    """Scores of one model; reads like its JSON form: ``report["average"]["accuracy"]``."""
+    """Scores of one model; reads like its JSON form: ``report["average"]["accuracy"]``.
+
+    ``fingerprints`` says which files a run was made from, by kind and name; empty where that is not known.
+    """
 
     model_info: ModelInfo
     scores: Mapping[str, TaskScore] = field(default_factory=dict)
+    fingerprints: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def average(self) -> TaskScore | None:
@@ -66,18 +71,20 @@ class EvalReport(Mapping[str, Any]):
 
     def merged_with(self, other: EvalReport) -> EvalReport:
         """This report with the scores of ``other`` added."""
-        return EvalReport(self.model_info, {**self.scores, **other.scores})
+        return replace(self, scores={**self.scores, **other.scores})
 
     def select(self, tasks: Sequence[str]) -> EvalReport:
         """The same report with only ``tasks``, in that order."""
-        return EvalReport(self.model_info, {task: self.scores[task] for task in tasks})
+        return replace(self, scores={task: self.scores[task] for task in tasks})
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form: ``model_info``, one entry a task, ``average``."""
+        """The JSON form: ``model_info``, one entry a task, ``average``, and ``fingerprints`` where there are any."""
         entries: dict[str, Any] = {MODEL_INFO: self.model_info.to_dict()}
         entries.update((task, score.to_dict()) for task, score in self.scores.items())
         if self.average is not None:
             entries[AVERAGE] = self.average.to_dict()
+        if self.fingerprints:
+            entries[FINGERPRINTS] = dict(self.fingerprints)
         return entries
 
     @classmethod
@@ -96,6 +103,7 @@ class EvalReport(Mapping[str, Any]):
                     for task, score in entries.items()
                     if task not in RESERVED_NAMES
                 },
+                dict(entries.get(FINGERPRINTS) or {}),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not an evaluation report: {type(error).__name__}: {error}") from error

@@ -34,7 +34,9 @@ def explain(error: Exception, request: Request) -> str | None:
         return _bad_value(error, request)
     if "Config group override must be a string" in str(error):
         return null_option(request)
-    if isinstance(error, ReportedError | HydraException | ValueError):  # hydra refuses flags with ValueErrors
+    if isinstance(error, ReportedError):
+        return str(error)
+    if isinstance(error, HydraException | ValueError):  # hydra refuses flags with ValueErrors
         return one_line(error)
     return None
 

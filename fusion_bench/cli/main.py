@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -66,13 +66,17 @@ def main() -> None:
     Errors that a user can act on end the process with status 1 and one message; ``HYDRA_FULL_ERROR=1`` and bugs
     give the traceback.
     """
-    request = Request.from_argv(sys.argv[1:])
+    guarded(_start, Request.from_argv(sys.argv[1:]))
+
+
+def guarded(start: Callable[[Request], None], request: Request) -> None:
+    """Answer a command line with ``start``, and end the process with one message where that fails."""
     try:
         if os.environ.get(FULL_ERROR) == "1":
-            _start(request)
+            start(request)
             return
         with _errors_raised():
-            _start(request)
+            start(request)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
@@ -85,19 +89,28 @@ def main() -> None:
         sys.exit(f"error: {message}")
 
 
-def _start(request: Request) -> None:
-    """Answer ``--help``, or hand over to hydra what has no early error.
+def check_flags(request: Request, flags: Sequence[str]) -> None:
+    """Find flags and configuration directories that do not exist.
 
     Raises:
-        ReportedError: if a flag or a configuration directory does not exist.
+        ReportedError: naming the first one.
     """
     for place in request.search_path:
         if place.startswith("file://") and not os.path.isdir(place.removeprefix("file://")):
             raise ReportedError(f"no configuration directory {place.removeprefix('file://')}")
     for flag in request.flags:
         name = flag.partition("=")[0]
-        if name.startswith("--") and not any(known.startswith(name) for known in FLAGS):
-            raise ReportedError(f"no flag {name!r}{did_you_mean(nearest(name, FLAGS), FLAGS, what='flags')}")
+        if name.startswith("--") and not any(known.startswith(name) for known in flags):
+            raise ReportedError(f"no flag {name!r}{did_you_mean(nearest(name, flags), flags, what='flags')}")
+
+
+def _start(request: Request) -> None:
+    """Answer ``--help``, or hand over to hydra what has no early error.
+
+    Raises:
+        ReportedError: if a flag or a configuration directory does not exist.
+    """
+    check_flags(request, FLAGS)
     if {"--help", "-h"} & set(request.flags) and request.config_path is None:
         sys.stdout.write(help_text(request))
         sys.stdout.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -79,6 +79,14 @@ class Request:
             overrides=tuple(overrides),
             flags=tuple(item for item in others if item.startswith("-")),
             arguments=(*others, *overrides),
+        )
+
+    def without(self, flag: str) -> Request:
+        """The same request without a flag that hydra does not know."""
+        return replace(
+            self,
+            flags=tuple(item for item in self.flags if item != flag),
+            arguments=tuple(item for item in self.arguments if item != flag),
         )
 
     @property

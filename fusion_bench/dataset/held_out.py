@@ -48,5 +48,8 @@ def load_held_out(
     )
     chosen = np.random.default_rng(seed).permutation(len(images))[: max(1, round(share * len(images)))]
     return replace(
-        images, rows=Subset(images.rows, sorted(map(int, chosen))), origin=f"{share:g} of the {images.origin}"
+        images,
+        rows=Subset(images.rows, sorted(map(int, chosen))),
+        origin=f"{share:g} of the {images.origin}",
+        part=f"{images.part}, {share!r} held out by seed {seed}",
     )

@@ -16,10 +16,11 @@ from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from fusion_bench.models.fingerprint import FileHashes
+from fusion_bench.models.hash_memory import default_memory
 from fusion_bench.utils.cache import digest
 
 IMAGE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp")
-_HASHES = FileHashes()
+_HASHES = FileHashes(default_memory())
 LABEL_COLUMNS = ("label", "labels", "fine_label", "cls", "class", "target")
 
 

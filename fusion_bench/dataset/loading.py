@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fusion_bench.dataset.images import LabelledImages
-from fusion_bench.suites.shipped import shipped_directory
+from fusion_bench.dataset.layout import Layout, find_layout, hub_patterns, nothing_there, parquet_files
+from fusion_bench.sources.needed import Choice, Needed
 
 _SMALL = 1 << 27  # bytes of Parquet that are read into memory
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
 def load_image_classification(
@@ -28,8 +29,8 @@ def load_image_classification(
 
     A directory, or a data set of a shipped suite, is read without touching the network. It is one of: what
     ``save_to_disk`` wrote; Parquet files ``<split>.parquet`` or ``<split>-*.parquet``, also below ``data/`` or
-    ``<name>/``; a folder of images by class, ``<split>/<class>/*.png`` or ``<class>/*.png``. Anything else is the id
-    of a data set on the Hub.
+    ``<name>/``; a folder of images by class, ``<split>/<class>/*.png`` or ``<class>/*.png``; a copy of a Hub
+    repository in another format that the data set library knows. Anything else is the id of a data set on the Hub.
 
     Args:
         path: the directory, the name of a shipped data set such as ``tiny8/mnist``, or the id.
@@ -38,55 +39,74 @@ def load_image_classification(
         image_column: column of the images; found by its usual names where not given.
         label_column: column of the labels; likewise.
         data_dir: a folder inside the data set.
-        cache_dir: where downloads and converted files are kept; None is the data set library's own cache.
+        cache_dir: where downloads and converted files are kept; None is the libraries' own caches.
 
     Raises:
         FileNotFoundError: if there is no such data set or split; says where it was looked for.
         KeyError: if the images or labels are in none of the columns.
     """
-    directory = Path(path).expanduser()
     origin = f"data set {str(path)!r} ({split})"
-    cache = None if cache_dir is None else str(cache_dir)
-    local = directory if directory.is_dir() else shipped_directory(path)
-    if local is not None:
-        rows, files = _load_directory(local / (data_dir or ""), split, name, cache, origin)
-    else:
-        rows = _load_from_hub(str(path), split, name, data_dir, cache, origin)
-        files = _arrow_files(rows)
+    directory, _ = data_needed(
+        "datasets", str(path), origin, path, split=split, name=name, data_dir=data_dir, cache_dir=cache_dir
+    ).obtain()
+    root = directory / (data_dir or "")
+    layout = find_layout(root, split, name, origin)
+    rows = _rows(layout, root, split, name, None if cache_dir is None else str(cache_dir), origin)
     images = LabelledImages.of(rows, origin=origin, image_column=image_column, label_column=label_column)
-    return replace(images, files=tuple(map(Path, files)), part=split)
+    return replace(images, files=tuple(layout.files), part=split)
 
 
-def _load_directory(
-    root: Path, split: str, name: str | None, cache_dir: str | None, origin: str
-) -> tuple[Any, Sequence[str]]:
-    """The rows of a split, and the files they are in."""
-    if (root / "dataset_dict.json").is_file() or (root / "state.json").is_file():
-        rows = _load_saved(root, split, origin)
-        return rows, _arrow_files(rows)
-    part = split.partition("[")[0]  # "test[:100]" is a part of "test"
-    parquet = list(_parquet_files(root, part, name))
-    if parquet and part == split and sum(Path(file).stat().st_size for file in parquet) <= _SMALL:
-        return _read_parquet(parquet), parquet
-    if parquet:
-        from datasets import load_dataset
-
-        return load_dataset("parquet", data_files={part: parquet}, split=split, cache_dir=cache_dir), parquet
-    images = _image_folder(root / split) or _image_folder(root)
-    if images:
-        return images, [row["image"] for row in images]
-    there = sorted(entry.name for entry in root.iterdir())[:10] if root.is_dir() else "no such directory"
-    raise FileNotFoundError(
-        f"{origin}: {root} holds no data for that split; looked for dataset_dict.json, state.json, {part}.parquet, "
-        f"{part}-*.parquet (also below data/) and images in {split}/<class>/ or <class>/; there is {there}"
+def data_needed(
+    section: str,
+    task: str,
+    owner: str,
+    path: str | Path,
+    *,
+    split: str = "test",
+    name: str | None = None,
+    data_dir: str | None = None,
+    root: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+) -> Needed:
+    """The files of a data set: the Parquet files of the split where it has some, else the whole repository."""
+    part = split.partition("[")[0]
+    choices = (
+        Choice(hub_patterns(part, name, data_dir), ("README.md",), partial(_parquet, part, name, data_dir, owner)),
+        Choice(("*",), (), partial(_any_layout, split, name, data_dir, owner)),
     )
+    return Needed(section, task, owner, "dataset", str(path), choices, root, cache_dir)
 
 
-def _arrow_files(rows: Any) -> list[str]:
-    """The files behind a data set of the library; none where it holds rows that are in no file."""
-    if rows._indices is not None:  # a choice of rows that the files do not tell
-        return []
-    return [file["filename"] for file in rows.cache_files]
+def _parquet(part: str, name: str | None, data_dir: str | None, owner: str, directory: Path) -> list[Path]:
+    return parquet_files(directory / (data_dir or ""), part, name, owner)
+
+
+def _any_layout(split: str, name: str | None, data_dir: str | None, owner: str, directory: Path) -> list[Path]:
+    return find_layout(directory / (data_dir or ""), split, name, owner).files
+
+
+def _rows(layout: Layout, root: Path, split: str, name: str | None, cache_dir: str | None, origin: str) -> Any:
+    if layout.kind == "saved":
+        from datasets import load_from_disk
+
+        data = load_from_disk(str(root))
+        return data[split] if isinstance(data, Mapping) else data
+    if layout.kind == "images":
+        return [{"image": str(file), "label": file.parent.name} for file in layout.files]
+    part, files = split.partition("[")[0], list(map(str, layout.files))
+    if layout.kind == "parquet" and part == split and sum(file.stat().st_size for file in layout.files) <= _SMALL:
+        return _read_parquet(files)
+    from datasets import load_dataset
+
+    if layout.kind == "parquet":
+        return load_dataset("parquet", data_files={part: files}, split=split, cache_dir=cache_dir)
+    try:
+        return load_dataset(str(root), name=name, split=split, cache_dir=cache_dir)
+    except (OSError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise FileNotFoundError(
+            f"{origin}: {nothing_there(root, split)}, of which the data set library makes nothing: {reason}"
+        ) from error
 
 
 def _read_parquet(files: list[str]) -> Any:
@@ -96,50 +116,3 @@ def _read_parquet(files: list[str]) -> Any:
     from datasets import Dataset
 
     return Dataset(pa.concat_tables(pq.read_table(file) for file in files))
-
-
-def _load_saved(root: Path, split: str, origin: str) -> Any:
-    from datasets import load_from_disk
-
-    data = load_from_disk(str(root))
-    if not isinstance(data, Mapping):
-        return data
-    if split not in data:
-        raise FileNotFoundError(f"{origin}: there is no split {split!r} in {root}; it has {list(data)}")
-    return data[split]
-
-
-def _parquet_files(root: Path, part: str, name: str | None) -> Iterator[str]:
-    for folder in (root, root / "data", *((root / name, root / "data" / name) if name else ())):
-        for pattern in (f"{part}.parquet", f"{part}-*.parquet"):
-            yield from (str(file) for file in sorted(folder.glob(pattern)))
-
-
-def _image_folder(root: Path) -> list[dict[str, Any]]:
-    """One row an image, with the name of its folder as label; in the order of the names."""
-    if not root.is_dir():
-        return []
-    return [
-        {"image": str(file), "label": folder.name}
-        for folder in sorted(root.iterdir())
-        if folder.is_dir()
-        for file in sorted(folder.iterdir())
-        if file.suffix.lower() in IMAGE_SUFFIXES
-    ]
-
-
-def _load_from_hub(
-    path: str, split: str, name: str | None, data_dir: str | None, cache_dir: str | None, origin: str
-) -> Any:
-    from datasets import load_dataset
-
-    if Path(path).is_absolute() or path.startswith((".", "~")):
-        raise FileNotFoundError(f"{origin}: there is no directory {path}")
-    try:
-        return load_dataset(path, name=name, split=split, data_dir=data_dir, cache_dir=cache_dir)
-    except (OSError, ValueError) as error:
-        raise FileNotFoundError(
-            f"{origin}: {path!r} is no local directory and could not be loaded from the Hub or its cache "
-            f"({cache_dir or 'the default one'}): {type(error).__name__}: {error}. Give the path of a local copy, or "
-            "connect to the network once and check name and split"
-        ) from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fusion_bench.utils.configurable import Configurable
 
 if TYPE_CHECKING:
+    from fusion_bench.modelpool.base_pool import BaseModelPool
     from fusion_bench.runtime import Runtime
 
 
@@ -25,6 +26,10 @@ class BaseAlgorithm(Configurable, ABC):
     @abstractmethod
     def run(self, modelpool: Any, runtime: Runtime | None = None) -> Any:
         """Merge the models of ``modelpool``: a pool, a dict of modules by name, or a list of modules."""
+
+    def loaded_names(self, modelpool: BaseModelPool) -> list[str]:
+        """The models of the pool that :meth:`run` loads; all of them, unless a method says otherwise."""
+        return modelpool.all_model_names
 
     def on_run_start(self) -> None:
         """Called before :meth:`run` does anything."""

@@ -187,6 +187,17 @@ class ContinualAlgorithm(BaseAlgorithm):
                 with runtime.profile("saving state"):
                     resume.save(state, index)
 
+    def loaded_names(self, modelpool: BaseModelPool) -> list[str]:
+        """The models of the order, and the one whose architecture they have to share.
+
+        Raises:
+            ValueError: as :meth:`resolve_order`.
+        """
+        if self.order is None:
+            return modelpool.all_model_names
+        order = explicit_order(self.order, modelpool.model_names)
+        return list(dict.fromkeys([modelpool.pretrained_or_first_name, *order]))
+
     def resolve_order(self, model_names: Sequence[str], runtime: Runtime) -> tuple[str, ...]:
         """The order of arrival. Global random state is neither read nor changed.
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 class Dummy(BaseAlgorithm):
     """Returns a copy of ``_pretrained_``, or of the first model where the pool has no pretrained one."""
 
+    def loaded_names(self, modelpool: BaseModelPool) -> list[str]:
+        """The pretrained or first model alone."""
+        return [modelpool.pretrained_or_first_name]
+
     def run(
         self, modelpool: BaseModelPool | Mapping[str, Any] | Sequence[Any], runtime: Runtime | None = None
     ) -> nn.Module:

@@ -39,21 +39,8 @@ class ResumeFile:
             FileExistsError: if there is a run and ``resume`` is false.
             ValueError: if there is a run of another method, order, setting or set of checkpoints.
         """
-        directory = log_dir / _DIRECTORY
-        path = directory / "run.json"
-        for place in (log_dir, directory) if resume else ():
-            remove_partial(place)
-        identity = json.loads(json.dumps(identity))
-        if path.exists():
-            if not resume:
-                raise FileExistsError(
-                    f"{log_dir} already holds a run. Add resume=true to go on with it, choose another log directory, "
-                    "or remove this one."
-                )
-            require_same(read_json(path), identity, log_dir, ("method", "settings", "order", "fingerprints"))
-        else:
-            write_json(path, identity)
-        write_json(log_dir / _ORDER_FILE, identity["order"])
+        directory = open_run(log_dir, identity, ("method", "settings", "order", "fingerprints"), resume=resume)
+        write_json(log_dir / _ORDER_FILE, list(identity["order"]))
         return cls(directory)
 
     def save(self, state: MergeState, index: int) -> None:
@@ -93,7 +80,37 @@ class ResumeFile:
         return self.directory / "state.safetensors"
 
 
-def require_same(before: Mapping[str, Any], now: Mapping[str, Any], log_dir: Path, parts: Sequence[str]) -> None:
+def open_run(log_dir: Path, identity: Mapping[str, Any], parts: Sequence[str], *, resume: bool) -> Path:
+    """Start a run in ``log_dir``, or go on with the one that is there; the directory of its state.
+
+    Args:
+        log_dir: the directory of the run.
+        identity: what identifies it; written to ``resume/run.json`` of a new run.
+        parts: the keys of ``identity`` that must be the same to go on, in this order.
+        resume: whether to go on with a run that is there.
+
+    Raises:
+        FileExistsError: if there is a run and ``resume`` is false.
+        ValueError: if there is another run, naming the first difference.
+    """
+    directory = log_dir / _DIRECTORY
+    path = directory / "run.json"
+    for place in (log_dir, directory) if resume else ():
+        remove_partial(place)
+    identity = json.loads(json.dumps(identity))
+    if not path.exists():
+        write_json(path, identity)
+    elif resume:
+        _require_same(read_json(path), identity, log_dir, parts)
+    else:
+        raise FileExistsError(
+            f"{log_dir} already holds a run. Add resume=true to go on with it, choose another log directory, or "
+            "remove this one."
+        )
+    return directory
+
+
+def _require_same(before: Mapping[str, Any], now: Mapping[str, Any], log_dir: Path, parts: Sequence[str]) -> None:
     """Refuse to mix two runs.
 
     Args:

@@ -12,10 +12,14 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from fusion_bench.dataset.sources import localised, task_needed
 from fusion_bench.functional.params import Params
 from fusion_bench.models.auto import load_hf_model
 from fusion_bench.models.checks import check_compatible, check_finite
 from fusion_bench.models.layers import linear_weight_names
+from fusion_bench.models.needed import model_needed
+from fusion_bench.sources.local import located
+from fusion_bench.sources.needed import Needed
 from fusion_bench.utils.configurable import Configurable, build
 
 PRETRAINED = "_pretrained_"
@@ -31,6 +35,9 @@ class BaseModelPool(Configurable):
         train_datasets: training data by name, as configs or data sets.
         val_datasets: validation data by name.
         test_datasets: test data by name.
+        expect: name to the SHA-256 that a report prints for the model, or to a mapping from its files to theirs.
+        model_dir: directory with local copies of models of the Hub, as ``OWNER/NAME`` or ``NAME``.
+        data_dir: directory with local copies of data sets of the Hub, likewise.
 
     Raises:
         TypeError: if ``models`` is neither a mapping nor a list.
@@ -41,7 +48,16 @@ class BaseModelPool(Configurable):
         "_train_datasets": "train_datasets",
         "_val_datasets": "val_datasets",
         "_test_datasets": "test_datasets",
+        "_expect": "expect",
+        "_model_dir": "model_dir",
+        "_data_dir": "data_dir",
     }
+
+    # Defaults on the class, for subclasses with an initialiser of their own.
+    _expect: Mapping[str, Any] | None = None
+    _cache_dir: str | Path | None = None
+    _model_dir: str | Path | None = None
+    _data_dir: str | Path | None = None
 
     def __init__(
         self,
@@ -50,6 +66,9 @@ class BaseModelPool(Configurable):
         train_datasets: Mapping[str, Any] | None = None,
         val_datasets: Mapping[str, Any] | None = None,
         test_datasets: Mapping[str, Any] | None = None,
+        expect: Mapping[str, Any] | None = None,
+        model_dir: str | Path | None = None,
+        data_dir: str | Path | None = None,
     ) -> None:
         if isinstance(models, Sequence) and not isinstance(models, str):
             models = {str(index): model for index, model in enumerate(models)}
@@ -59,6 +78,9 @@ class BaseModelPool(Configurable):
         self._train_datasets = train_datasets
         self._val_datasets = val_datasets
         self._test_datasets = test_datasets
+        self._expect = expect
+        self._model_dir = model_dir
+        self._data_dir = data_dir
 
     # ---- names
 
@@ -156,7 +178,9 @@ class BaseModelPool(Configurable):
         source = self.get_model_config(name_or_config) if isinstance(name_or_config, str) else name_or_config
         if isinstance(source, nn.Module):
             return copy.deepcopy(source)
-        model = load_hf_model(source, f"model {name_or_config!r}") if isinstance(source, str | Path) else build(source)
+        if isinstance(source, str | Path):
+            return load_hf_model(located(source, self._model_dir), f"model {name_or_config!r}")
+        model = build(source)
         if not isinstance(model, nn.Module):
             raise TypeError(f"{name_or_config!r} builds a {type(model).__name__}, not a torch module")
         return model
@@ -227,6 +251,30 @@ class BaseModelPool(Configurable):
             check_compatible(name, params, checked[0], reference)
             check_finite(name, params)
 
+    @property
+    def expected(self) -> dict[str, Any]:
+        """What the files of models must hash to, by name."""
+        return {str(name): self._expect[name] for name in self._expect or ()}
+
+    def needed(self, names: Sequence[str]) -> list[Needed]:
+        """What is read from files for ``names``: the models that are given by path."""
+        paths = {name: self._path_of(name) for name in names}
+        return [
+            model_needed("models", name, f"model {name!r}", path, root=self._model_dir, cache_dir=self._cache_dir)
+            for name, path in paths.items()
+            if path is not None
+        ]
+
+    def training_needed(self, name: str) -> list[Needed]:
+        """The files of the training data of ``name``."""
+        entry = (self._train_datasets or {}).get(name)
+        return task_needed(name, entry, split="train", data_dir=self._data_dir, cache_dir=self._cache_dir)
+
+    def _path_of(self, name: str) -> str | Path | None:
+        """The path or Hub id of a model; None for one in memory or with a ``_target_``."""
+        source = self.get_model_config(name)
+        return source if isinstance(source, str | Path) else None
+
     def fingerprints(self, names: Sequence[str]) -> dict[str, str]:
         """SHA-256 of what each of ``names``, and the pretrained model, holds."""
         listed = ([PRETRAINED] if self.has_pretrained else []) + list(names)
@@ -262,7 +310,7 @@ class BaseModelPool(Configurable):
             )
         if name not in datasets:
             raise KeyError(self._no_such(f"{split} data set", name, datasets))
-        source = datasets[name]
+        source = localised(datasets[name], self._data_dir)
         return build(source) if isinstance(source, Mapping) and "_target_" in source else source
 
     @staticmethod

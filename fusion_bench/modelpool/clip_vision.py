@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,8 +20,12 @@ from fusion_bench.models.clip_loading import (
     load_image_processor,
 )
 from fusion_bench.models.clip_vision import VisionArchitecture
-from fusion_bench.models.fingerprint import FileHashes
+from fusion_bench.models.fingerprint import FileHashes, combined_sha256
+from fusion_bench.models.hash_memory import default_memory
 from fusion_bench.models.hub import PROCESSOR_FILES, fetch, model_directory
+from fusion_bench.models.needed import processor_needed
+from fusion_bench.sources.local import located
+from fusion_bench.sources.needed import Needed
 from fusion_bench.utils.files import atomic_directory
 
 
@@ -42,6 +45,9 @@ class CLIPVisionModelPool(BaseModelPool):
         train_datasets: training data by name.
         val_datasets: validation data by name.
         test_datasets: test data by name.
+        expect: name to the SHA-256 that a report prints for the model, or to a mapping from its files to theirs.
+        model_dir: directory with local copies of models of the Hub, as ``OWNER/NAME`` or ``NAME``.
+        data_dir: directory with local copies of data sets of the Hub, likewise.
 
     Raises:
         ValueError: for a ``platform`` other than ``"hf"``.
@@ -66,8 +72,19 @@ class CLIPVisionModelPool(BaseModelPool):
         train_datasets: Mapping[str, Any] | None = None,
         val_datasets: Mapping[str, Any] | None = None,
         test_datasets: Mapping[str, Any] | None = None,
+        expect: Mapping[str, Any] | None = None,
+        model_dir: str | Path | None = None,
+        data_dir: str | Path | None = None,
     ) -> None:
-        super().__init__(models, train_datasets=train_datasets, val_datasets=val_datasets, test_datasets=test_datasets)
+        super().__init__(
+            models,
+            train_datasets=train_datasets,
+            val_datasets=val_datasets,
+            test_datasets=test_datasets,
+            expect=expect,
+            model_dir=model_dir,
+            data_dir=data_dir,
+        )
         if platform != "hf":
             raise ValueError(f"platform must be 'hf' (Hub ids and local directories), got {platform!r}")
         self._processor = processor
@@ -78,7 +95,7 @@ class CLIPVisionModelPool(BaseModelPool):
         self._cache_dir = cache_dir
         self._directories: dict[str, Path] = {}
         self._architectures: dict[str, VisionArchitecture] = {}
-        self._hashes = FileHashes()
+        self._hashes = FileHashes(default_memory())
 
     # ---- modules
 
@@ -113,11 +130,12 @@ class CLIPVisionModelPool(BaseModelPool):
     def load_processor(self) -> Any:
         """A fresh image processor, PIL based where transformers has both kinds: torchvision is not needed."""
         if self._processor is not None:
-            return load_image_processor(self._processor, "the processor", cache_dir=self._cache_dir)
+            given = located(self._processor, self._model_dir)
+            return load_image_processor(given, "the processor", cache_dir=self._cache_dir)
         name = self.pretrained_or_first_name
-        path = _path_in(self.get_model_config(name))
+        path = self._path_of(name)
         if path is not None:
-            return load_image_processor(path, _owner(name), cache_dir=self._cache_dir)
+            return load_image_processor(located(path, self._model_dir), _owner(name), cache_dir=self._cache_dir)
         return default_image_processor(self._architecture(name).config.image_size)
 
     def build_model(self, params: Params) -> nn.Module:
@@ -172,7 +190,7 @@ class CLIPVisionModelPool(BaseModelPool):
         files = {name: self._files(name) for name in listed if _path_in(self.get_model_config(name)) is not None}
         hashes = self._hashes.of([file for group in files.values() for file in group])
         return {
-            name: _combine([(file.name, hashes[file]) for file in files[name]])
+            name: combined_sha256({file.name: hashes[file] for file in files[name]})
             if name in files
             else self._fingerprint(name)
             for name in listed
@@ -180,13 +198,34 @@ class CLIPVisionModelPool(BaseModelPool):
 
     # ---- where things are
 
+    def _path_of(self, name: str) -> str | Path | None:
+        return _path_in(self.get_model_config(name))
+
+    def needed(self, names: Sequence[str]) -> list[Needed]:
+        """The files of those of ``names`` that are given by path, and of the image processor."""
+        source = self._processor
+        source = self._path_of(self.pretrained_or_first_name) if source is None else source
+        found = super().needed(names)
+        if isinstance(source, str | Path):
+            where = {"root": self._model_dir, "cache_dir": self._cache_dir}
+            found.append(processor_needed("model_pool", "the model pool's processor", source, **where))
+        return found
+
+    def vision_config(self) -> tuple[str, Any] | None:
+        """Path and vision configuration of the pretrained (else the first) model; None if it is not given by path."""
+        name = self.pretrained_or_first_name
+        path = self._path_of(name)
+        return None if path is None else (str(path), read_vision_config(self._directory(name), _owner(name)))
+
     def _directory(self, name: str) -> Path:
         """The local directory of a model given by path, resolved once."""
         if name not in self._directories:
-            path = _path_in(self.get_model_config(name))
+            path = self._path_of(name)
             if path is None:
                 raise AssertionError(f"model {name!r} was not given by path")
-            self._directories[name] = model_directory(path, _owner(name), cache_dir=self._cache_dir)
+            self._directories[name] = model_directory(
+                located(path, self._model_dir), _owner(name), cache_dir=self._cache_dir
+            )
         return self._directories[name]
 
     def _files(self, name: str) -> list[Path]:
@@ -207,10 +246,12 @@ class CLIPVisionModelPool(BaseModelPool):
 
     def _has_processor_file(self) -> bool:
         name = self.pretrained_or_first_name
-        path = _path_in(self.get_model_config(name))
+        path = self._path_of(name)
         if path is None:
             return False
-        return has_processor(fetch(path, _owner(name), PROCESSOR_FILES, cache_dir=self._cache_dir))
+        return has_processor(
+            fetch(located(path, self._model_dir), _owner(name), PROCESSOR_FILES, cache_dir=self._cache_dir)
+        )
 
 
 def _owner(name: str) -> str:
@@ -235,8 +276,3 @@ def _as_tower(module: nn.Module, owner: str) -> nn.Module:
         return module  # type: ignore[no-any-return]
     architecture = VisionArchitecture(vision_config_of(module, owner))
     return architecture.build(architecture.select(module.state_dict(), owner))
-
-
-def _combine(hashes: Sequence[tuple[str, str]]) -> str:
-    lines = "".join(f"{name} {digest}\n" for name, digest in hashes)
-    return hashlib.sha256(lines.encode()).hexdigest()

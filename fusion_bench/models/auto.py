@@ -6,6 +6,8 @@ from pathlib import Path
 
 from torch import nn
 
+from fusion_bench.models.hub import model_directory
+
 
 def load_hf_model(path: str | Path, owner: str) -> nn.Module:
     """The model as the class that its configuration names, in eval mode and in the dtype of its weights.
@@ -19,13 +21,12 @@ def load_hf_model(path: str | Path, owner: str) -> nn.Module:
     """
     import transformers
 
+    directory = model_directory(path, owner)
     try:
-        config = transformers.AutoConfig.from_pretrained(path)
+        config = transformers.AutoConfig.from_pretrained(directory, local_files_only=True)
         named = (config.architectures or ["AutoModel"])[0]
         cls = getattr(transformers, named, transformers.AutoModel)
-        model: nn.Module = cls.from_pretrained(path, dtype="auto")
+        model: nn.Module = cls.from_pretrained(directory, dtype="auto", local_files_only=True)
     except OSError as error:
-        raise FileNotFoundError(
-            f"{owner}: {str(path)!r} is neither a local directory with an HF model nor an id that the Hub has: {error}"
-        ) from error
+        raise FileNotFoundError(f"{owner}: {directory} is no directory with an HF model: {error}") from error
     return model

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from fusion_bench.models.checkpoint import LEGACY, LEGACY_INDEX, SAFETENSORS, SAFETENSORS_INDEX
-from fusion_bench.suites.shipped import shipped_directory
+from fusion_bench.sources import hub
+from fusion_bench.sources.local import is_hub_id, local_directory
 
 CONFIG_FILES = ("config.json",)
 SAFETENSORS_FILES = (SAFETENSORS, SAFETENSORS_INDEX, "model-*.safetensors")
 LEGACY_FILES = (LEGACY, LEGACY_INDEX, "pytorch_model-*.bin")
 PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 TOKENIZER_FILES = ("tokenizer*.json", "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json")
-
-_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
 def model_directory(source: str | Path, owner: str, *, cache_dir: str | Path | None = None) -> Path:
@@ -50,23 +48,17 @@ def fetch(source: str | Path, owner: str, patterns: Sequence[str], *, cache_dir:
     directory = local_directory(source)
     if directory is not None:
         return directory
-    if not _HUB_ID.fullmatch(str(source)):
+    if not is_hub_id(source):
         raise FileNotFoundError(f"{owner}: there is no directory {source}")
-    from huggingface_hub import constants, snapshot_download
-
-    cache = Path(cache_dir) if cache_dir is not None else Path(constants.HF_HUB_CACHE)
     try:
-        return Path(snapshot_download(str(source), allow_patterns=list(patterns), cache_dir=cache))
+        return hub.download(str(source), "model", patterns, cache_dir)
     except (OSError, ValueError) as error:
-        offline = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else f"the Hub answered {type(error).__name__}"
+        cache, offline = hub.cache_directory(cache_dir), hub.is_offline()
+        unreachable = isinstance(error, hub.HubUnreachableError)
+        answer = "the Hub cannot be reached" if unreachable else f"the Hub answered {type(error).__name__}"
+        reason = "HF_HUB_OFFLINE is set" if offline else answer
         raise FileNotFoundError(
             f"{owner}: {str(source)!r} is no local directory (from {os.getcwd()}), is not in the cache {cache}, and "
-            f"could not be downloaded ({offline}). Give the path of a local model directory, or connect to the network "
+            f"could not be downloaded ({reason}). Give the path of a local model directory, or connect to the network "
             f"once and check the name; a private or gated model needs 'hf auth login'"
         ) from error
-
-
-def local_directory(source: str | Path) -> Path | None:
-    """``source`` as a directory if it is one on this machine or is shipped with the package, else None."""
-    path = Path(source).expanduser()
-    return path if path.is_dir() else shipped_directory(source)

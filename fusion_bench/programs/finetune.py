@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fusion_bench.programs.group import is_grouped
-from fusion_bench.programs.parts import build_fabric, build_part, config_of, fill, run_directory
+from fusion_bench.programs.parts import build_fabric, build_part, config_of, fill, prefetch_command, run_directory
 from fusion_bench.programs.run_files import FINETUNE_REPORT_FILE
 from fusion_bench.utils.config_tree import format_config_tree
 from fusion_bench.utils.files import write_json
@@ -73,9 +73,11 @@ class FineTuneProgram:
 
     def _fine_tune(self, log_dir: Path) -> Any:
         from fusion_bench.callbacks.scalars import LogScalars
+        from fusion_bench.programs.inputs import find_inputs, needed_for_training
         from fusion_bench.runtime import Runtime
 
         method, modelpool, taskpool = self._build_parts()
+        find_inputs(needed_for_training(modelpool, taskpool, self.start, self.task), prefetch_command())
         fabric = build_fabric(self.fabric, log_dir)
         taskpool.setup(device=fabric.device, autocast=fabric.autocast, fast_dev_run=self.fast_dev_run or None)
         runtime = Runtime(

@@ -11,8 +11,9 @@ from typing import Any
 from omegaconf import DictConfig
 
 from fusion_bench.programs.group import check_group, is_follower, leading
-from fusion_bench.programs.parts import build_fabric, build_part, config_of, fill, run_directory
+from fusion_bench.programs.parts import build_fabric, build_part, config_of, fill, prefetch_command, run_directory
 from fusion_bench.programs.run_files import REPORT_FILE
+from fusion_bench.report import RESERVED_NAMES
 from fusion_bench.suites.shipped import local_file
 from fusion_bench.utils.config_tree import format_config_tree
 from fusion_bench.utils.files import read_json, write_json
@@ -89,6 +90,7 @@ class FabricModelFusionProgram:
                 device=fabric.device,
                 autocast=fabric.autocast,
                 fabric=fabric,
+                prefetch=prefetch_command(),
             )
         self._save(result, modelpool, log_dir)
         self._summarise(result, log_dir)
@@ -155,7 +157,7 @@ def individual_accuracies(source: Any) -> dict[str, float]:
     entries = read_json(local_file(source)) if isinstance(source, str) else source
     accuracies = {}
     for task, value in entries.items():
-        if task in ("model_info", "average"):
+        if task in RESERVED_NAMES:
             continue
         accuracy = value.get("accuracy") if isinstance(value, Mapping | DictConfig) else value
         if not isinstance(accuracy, int | float) or not 0 <= accuracy <= 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from fusion_bench.callbacks.standard import standard_callbacks
 from fusion_bench.compat import run_algorithm
 from fusion_bench.method.continual import ContinualAlgorithm
 from fusion_bench.modelpool.base_pool import as_modelpool
+from fusion_bench.programs.inputs import check_inputs
 from fusion_bench.report import ContinualReport, EvalReport
 from fusion_bench.runtime import Callback, Runtime
 from fusion_bench.utils.timing import Profile
@@ -46,6 +47,7 @@ def merge_and_evaluate(
     device: torch.device | str = "cpu",
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
     fabric: Any = None,
+    prefetch: str = "fusion_bench_prefetch modelpool=OPTION taskpool=OPTION",
 ) -> RunResult:
     """Merge the models of a pool and score the result.
 
@@ -61,8 +63,16 @@ def merge_and_evaluate(
         device: where tensors are merged.
         autocast: makes the context in which models are evaluated, for example ``fabric.autocast``.
         fabric: handed to algorithms that ask for one.
+        prefetch: the command that downloads what this run needs, for the error that says what is missing.
+
+    Raises:
+        FileNotFoundError: naming every model, processor and data set that is missing, before anything is merged.
+        ValueError: if the pools are of different backbones, or a model is not the one that the pool expects.
     """
     profile = Profile()
+    pool = as_modelpool(modelpool)
+    with profile("checking files"):
+        fingerprints = check_inputs(algorithm, pool, taskpool, prefetch)
     directory = Path(log_dir) if log_dir is not None else None
     callbacks: list[Callback] = []
     if isinstance(algorithm, ContinualAlgorithm):
@@ -78,12 +88,14 @@ def merge_and_evaluate(
         autocast=autocast,
         profile=profile,
     )
-    model = run_algorithm(algorithm, as_modelpool(modelpool), runtime, fabric=fabric, taskpool=taskpool)
+    model = run_algorithm(algorithm, pool, runtime, fabric=fabric, taskpool=taskpool)
     evaluation = next((callback for callback in callbacks if isinstance(callback, EvaluateTasks)), None)
     report: Any = evaluation.final if evaluation else None
     if report is None and taskpool is not None:
         with profile("evaluating"):
             report = taskpool.evaluate(model)
+    if isinstance(report, EvalReport):
+        report = replace(report, fingerprints=fingerprints)
     return RunResult(model, report, evaluation.continual if evaluation else None, profile)
 
 

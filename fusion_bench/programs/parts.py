@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,6 +86,20 @@ def hydra_overrides() -> list[str]:
     from hydra.core.hydra_config import HydraConfig
 
     return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+
+
+def prefetch_command() -> str:
+    """The command that downloads what the present run needs."""
+    from hydra.core.hydra_config import HydraConfig
+
+    if not HydraConfig.initialized():
+        return "fusion_bench_prefetch modelpool=OPTION taskpool=OPTION"
+    config = HydraConfig.get()
+    name = config.job.config_name
+    flags = [] if name == "fabric_model_fusion" else ["--config-name", str(name)]
+    for source in config.runtime.config_sources:
+        flags += ["--config-dir", str(source.path)] if source.provider == "command-line" else []
+    return shlex.join(["fusion_bench_prefetch", *flags, *hydra_overrides()])
 
 
 def _shorten(value: Any) -> str:

@@ -88,6 +88,18 @@ def verify(suite: str, prefix: str = "") -> None:
                 )
 
 
+def verified_sha256(path: Path) -> str | None:
+    """The SHA-256 of a shipped file as the manifest has it, after :func:`verify`; None for any other file."""
+    if ROOT not in path.parents:
+        return None
+    suite, *inner = path.relative_to(ROOT).parts
+    file = "/".join(inner)
+    if suite not in suites() or file not in manifest(suite):
+        return None
+    verify(suite, "/".join(inner[:2]) + "/" if len(inner) > 1 else file)
+    return manifest(suite)[file]
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file that fits into memory, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

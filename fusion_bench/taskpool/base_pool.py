@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from fusion_bench.report import EvalReport, ModelInfo, TaskScore
+from fusion_bench.sources.needed import Needed
 from fusion_bench.utils.configurable import Configurable
 
 
@@ -41,6 +42,10 @@ class BaseTaskPool(Configurable):
     @abstractmethod
     def evaluate_task(self, model: nn.Module, task: str) -> TaskScore:
         """Score a model, which is in eval mode and on its device, on one task."""
+
+    def needed(self) -> list[Needed]:
+        """What the pool reads from files; nothing, unless a subclass says otherwise."""
+        return []
 
     def setup(
         self,

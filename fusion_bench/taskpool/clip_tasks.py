@@ -15,6 +15,7 @@ from fusion_bench.dataset.images import LabelledImages
 from fusion_bench.dataset.pixel_store import PixelStore
 from fusion_bench.dataset.pixels import EncodedImages, PixelTransform
 from fusion_bench.dataset.registry import ClassNames
+from fusion_bench.dataset.sources import localised
 from fusion_bench.dataset.task import as_task
 from fusion_bench.models.clip_classifier import ZeroShotClassifier
 from fusion_bench.taskpool.clip_sources import ClipSources
@@ -41,6 +42,7 @@ class ClipTasks:
         loader_options: arguments of ``DataLoader``.
         store: keeps preprocessed images between runs; None keeps them in memory.
         cache_dir: where downloads are kept.
+        data_dir: directory with local copies of data sets of the Hub.
         change: what is done to the images that are scored, before anything else.
     """
 
@@ -49,6 +51,7 @@ class ClipTasks:
     loader_options: Mapping[str, Any]
     store: PixelStore | None
     cache_dir: str | Path | None
+    data_dir: str | Path | None
     change: Callable[[LabelledImages], LabelledImages | CorruptedImages]
     _prepared: dict[tuple[str, bool], PreparedTask] = field(default_factory=dict)
     _heads: ZeroShotHeads | None = None
@@ -58,7 +61,7 @@ class ClipTasks:
         """The class names and batches of a task, or its first batch only."""
         key = (task, first_only)
         if key not in self._prepared:
-            described = as_task(task, self.datasets[task])
+            described = as_task(task, localised(self.datasets[task], self.data_dir))
             images = self.change(described.load(task, cache_dir=self.cache_dir))
             kept = sum(prepared.batches.kept_bytes for prepared in self._prepared.values())
             batches = PixelBatches(
@@ -74,7 +77,7 @@ class ClipTasks:
     def training_images(self, task: str, source: Any) -> EncodedImages:
         """Images to train a task with, see :meth:`CLIPVisionModelTaskPool.training_images`."""
         names = as_task(task, self.datasets[task]).resolve_names(task)
-        described = as_task(task, source)
+        described = as_task(task, localised(source, self.data_dir))
         if described.classnames is not None and described.resolve_names(task).classnames != names.classnames:
             raise ValueError(
                 f"the training data of task {task!r} have other class names than the task pool: "

@@ -16,10 +16,12 @@ from fusion_bench.dataset.corruptions.images import CorruptedImages, check_corru
 from fusion_bench.dataset.images import LabelledImages
 from fusion_bench.dataset.pixel_store import PixelStore
 from fusion_bench.dataset.pixels import EncodedImages
+from fusion_bench.dataset.sources import task_needed
 from fusion_bench.dataset.task import check_entry
 from fusion_bench.models.clip_classifier import ZeroShotClassifier
 from fusion_bench.models.clip_vision import vision_tower
 from fusion_bench.report import TaskScore
+from fusion_bench.sources.needed import Needed
 from fusion_bench.taskpool.base_pool import BaseTaskPool, device_of
 from fusion_bench.taskpool.clip_sources import ClipSources
 from fusion_bench.taskpool.clip_tasks import ClipTasks, PreparedTask
@@ -76,6 +78,8 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         move_to_device: score on the program's device; otherwise where the model is.
         cache_dir: where downloads, heads and preprocessed images are kept; None is the libraries' own caches, and
             ``fusion_bench`` in the user's cache directory.
+        model_dir: directory with local copies of models of the Hub, as ``OWNER/NAME`` or ``NAME``.
+        data_dir: directory with local copies of data sets of the Hub, likewise.
         pixel_cache_gib: GiB of disk for preprocessed images, which are then made once for all runs; those not used for
             longest make room for new ones. 0 keeps images in memory, up to 4 GiB, for as long as the pool lives.
         compile: run the vision tower through ``torch.compile``.
@@ -106,6 +110,8 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         "_fast_dev_run": "fast_dev_run",
         "_move_to_device": "move_to_device",
         "_cache_dir": "cache_dir",
+        "_model_dir": "model_dir",
+        "_data_dir": "data_dir",
         "_pixel_cache_gib": "pixel_cache_gib",
         "_compile": "compile",
         "_num_ray_actors": "num_ray_actors",
@@ -130,6 +136,8 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         fast_dev_run: bool | None = None,
         move_to_device: bool = True,
         cache_dir: str | Path | None = None,
+        model_dir: str | Path | None = None,
+        data_dir: str | Path | None = None,
         pixel_cache_gib: float = 50.0,
         compile: bool = False,
         num_ray_actors: int = 0,
@@ -150,14 +158,18 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         self._fast_dev_run = fast_dev_run
         self._move_to_device = move_to_device
         self._cache_dir = cache_dir
+        self._model_dir = model_dir
+        self._data_dir = data_dir
         self._pixel_cache_gib = pixel_cache_gib
         self._compile = compile
         self._num_ray_actors = num_ray_actors
         self._check_arguments()
-        sources = ClipSources(processor, clip_model, base_model, data_processor, cache_dir)
+        self._sources = ClipSources(processor, clip_model, base_model, data_processor, cache_dir, model_dir)
         limit = int(pixel_cache_gib * 2**30)
         store = PixelStore(cache_directory("pixels", cache_dir), limit) if limit else None
-        self._once = ClipTasks(test_datasets, sources, dataloader_kwargs or {}, store, cache_dir, self._corrupted)
+        self._once = ClipTasks(
+            test_datasets, self._sources, dataloader_kwargs or {}, store, cache_dir, data_dir, self._corrupted
+        )
         self._compiled = CompiledTowers()
         self._actors: RayScoring | None = None
 
@@ -165,6 +177,16 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
     def task_names(self) -> list[str]:
         """The names of the tasks, in the order given."""
         return [str(name) for name in (self._test_datasets if self._tasks is None else self._tasks)]
+
+    def needed(self) -> list[Needed]:
+        """The files of the CLIP model, its tokenizer and processor, and of the data sets of the tasks."""
+        where = {"data_dir": self._data_dir, "cache_dir": self._cache_dir}
+        tasks = [task_needed(task, self._test_datasets[task], **where) for task in self.task_names]
+        return [*self._sources.needed(), *(needed for task in tasks for needed in task)]
+
+    def vision_config(self) -> tuple[str, Any] | None:
+        """Name and vision configuration of the CLIP model, without loading it; None if it is not given by path."""
+        return self._sources.vision_config()
 
     def evaluate_task(self, model: nn.Module, task: str) -> TaskScore:
         """Top-1 accuracy and mean cross-entropy over the images of one task.

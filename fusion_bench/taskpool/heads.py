@@ -12,7 +12,7 @@ from fusion_bench.models.clip_classifier import zero_shot_head
 from fusion_bench.taskpool.head_store import HeadStore, text_fingerprint
 from fusion_bench.utils.cache import digest
 
-_SAME_BACKBONE = ("hidden_size", "patch_size", "image_size")
+SAME_BACKBONE = ("hidden_size", "patch_size", "image_size")
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def check_backbone(tower: nn.Module, side: TextSide) -> None:
         ValueError: naming both and the first of hidden size, patch size and image size that differs.
     """
     config = getattr(tower, "config", None)
-    for field in _SAME_BACKBONE:
+    for field in SAME_BACKBONE:
         ours, expected = getattr(config, field, None), getattr(side.vision_config, field)
         if ours is not None and ours != expected:
             raise ValueError(

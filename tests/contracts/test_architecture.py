@@ -27,6 +27,7 @@ LAYERS = {
     "functional": 1,
     "report": 1,
     "runtime": 1,
+    "sources": 1,
     "suites": 1,
     "utils": 1,
     "__init__": 1,  # imports nothing but what makes names available on first use

@@ -6,6 +6,7 @@ import pytest
 from clip_files import make_rows
 
 from fusion_bench.dataset.held_out import load_held_out
+from fusion_bench.dataset.loading import load_image_classification
 
 ROWS = make_rows(20, 3)
 
@@ -30,6 +31,13 @@ def test_the_share_in_order_and_the_same_for_a_seed(directory):
     assert found != positions(load_held_out(directory, share=0.25, seed=1))
     assert len(load_held_out(directory)) == 2
     assert len(load_held_out(directory, share=0.001)) == 1
+
+
+def test_each_choice_has_a_fingerprint_of_its_own(directory):
+    choices = [load_held_out(directory, share=share, seed=seed) for share, seed in ((0.25, 0), (0.25, 1), (0.5, 0))]
+    prints = [images.fingerprint for images in (load_image_classification(directory, split="train"), *choices)]
+    assert None not in prints
+    assert len(set(prints)) == 4
 
 
 def test_labels_belong_to_their_images(directory):

@@ -294,7 +294,8 @@ def test_an_unknown_platform_is_an_error(paths):
 def test_cache_dir_has_an_effect(monkeypatch, paths, tmp_path):
     asked = []
 
-    def download(repository, *, allow_patterns, cache_dir):
+    def download(repository, *, repo_type, allow_patterns, cache_dir):
+        assert repo_type == "model"
         asked.append((repository, cache_dir))
         return paths["mnist"]
 

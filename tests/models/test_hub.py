@@ -13,7 +13,8 @@ def hub(monkeypatch, tmp_path):
     """A stand-in for the download that records its calls."""
     calls = []
 
-    def download(repository, *, allow_patterns, cache_dir):
+    def download(repository, *, repo_type, allow_patterns, cache_dir):
+        assert repo_type == "model"
         calls.append((repository, allow_patterns, cache_dir))
         if repository == "nobody/nothing":
             raise LocalEntryNotFoundError("not here")

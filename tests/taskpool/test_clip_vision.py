@@ -380,6 +380,8 @@ def test_configuration_round_trip(make_pool, tmp_path, tiny_clip_dir):
         "fast_dev_run",
         "move_to_device",
         "cache_dir",
+        "model_dir",
+        "data_dir",
         "pixel_cache_gib",
         "compile",
         "num_ray_actors",
@@ -389,7 +391,8 @@ def test_configuration_round_trip(make_pool, tmp_path, tiny_clip_dir):
 def test_cache_dir_has_an_effect(make_pool, tower, monkeypatch, tmp_path, tiny_clip_dir):
     asked = []
 
-    def download(repository, *, allow_patterns, cache_dir):
+    def download(repository, *, repo_type, allow_patterns, cache_dir):
+        assert repo_type == "model"
         asked.append(cache_dir)
         return str(tiny_clip_dir)
 

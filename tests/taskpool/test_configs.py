@@ -17,6 +17,8 @@ INDIVIDUAL = "modelpool=CLIPVisionModelPool/clip-vit-base-patch32_individual"
 @pytest.fixture(autouse=True)
 def _configs(monkeypatch):
     monkeypatch.setenv("FUSION_BENCH_CACHE_DIR", "somewhere")
+    for name in ("FUSION_BENCH_PROJECT_ROOT", "FUSION_BENCH_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
     with initialize_config_module("fusion_bench_config", version_base="1.3"):
         yield
 
@@ -46,9 +48,10 @@ def test_every_argument_is_a_key_with_its_default(override):
     assert set(config) - {"_target_"} == set(parameters)
     own = {"models", "base_model", "test_datasets", "train_datasets", "val_datasets"}
     own |= {"processor", "clip_model", "dataloader_kwargs"}
-    for name in set(parameters) - own - {"cache_dir"}:
+    places = {"cache_dir": "somewhere", "model_dir": "./models", "data_dir": "./data"}
+    for name in set(parameters) - own - set(places):
         assert config[name] == parameters[name].default, name
-    assert "cache_dir" not in config or config.cache_dir == "somewhere"
+    assert all(config[name] == place for name, place in places.items() if name in config)
     built = instantiate(config, _recursive_=False)
     assert built.config.items() >= {"_target_": built.config["_target_"]}.items()
 

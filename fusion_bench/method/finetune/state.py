@@ -12,8 +12,8 @@ from torch import Tensor
 
 from fusion_bench.method.finetune.progress import Progress
 from fusion_bench.method.finetune.record import CurvePoint
-from fusion_bench.method.resume import require_same
-from fusion_bench.utils.files import atomic_path, read_json, remove_partial, write_json
+from fusion_bench.method.resume import open_run
+from fusion_bench.utils.files import atomic_path, read_json
 
 _KEPT = "kept."
 
@@ -38,20 +38,7 @@ class SavedRun:
             FileExistsError: if there is a run and ``resume`` is false.
             ValueError: if there is another run, naming the first difference.
         """
-        directory = log_dir / "resume"
-        path = directory / "run.json"
-        identity = json.loads(json.dumps(identity))
-        if not path.exists():
-            write_json(path, identity)
-        elif resume:
-            remove_partial(directory)
-            require_same(read_json(path), identity, log_dir, tuple(identity))
-        else:
-            raise FileExistsError(
-                f"{log_dir} already holds a run. Add resume=true to go on with it, choose another log directory, or "
-                "remove this one."
-            )
-        return cls(directory)
+        return cls(open_run(log_dir, identity, tuple(identity), resume=resume))
 
     def save(self, progress: Progress, tensors: Mapping[str, Tensor]) -> None:
         """Replace the saved state: ``tensors`` by name, and the progress with the weights it keeps."""
