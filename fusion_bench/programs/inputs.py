@@ -10,7 +10,8 @@ from fusion_bench.modelpool.base_pool import BaseModelPool
 from fusion_bench.modelpool.clip_vision import CLIPVisionModelPool
 from fusion_bench.programs.fingerprints import MODELS, Input, check_expected, fingerprints_of
 from fusion_bench.sources.hub import HubUnreachableError
-from fusion_bench.sources.needed import Needed, missing_message
+from fusion_bench.sources.missing import missing_message
+from fusion_bench.sources.needed import Needed
 from fusion_bench.taskpool.base_pool import BaseTaskPool
 from fusion_bench.taskpool.clip_vision import CLIPVisionModelTaskPool
 from fusion_bench.taskpool.heads import SAME_BACKBONE
