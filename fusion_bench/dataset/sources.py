@@ -43,7 +43,7 @@ def task_needed(
     arguments = loading_arguments(entry)
     if arguments is None:
         return []
-    chosen = {"split": split, "cache_dir": cache_dir}
+    chosen: dict[str, Any] = {"split": split, "cache_dir": cache_dir}
     chosen |= {key: arguments[key] for key in _CHOOSING_FILES if key in arguments}
     owner = f"the data set of task {task!r}"
     return [data_needed("datasets", task, owner, arguments["path"], root=data_dir, **chosen)]

@@ -75,7 +75,7 @@ def test_what_could_not_be_downloaded_is_one_error(prefetch, fake_hub):
 
 
 def test_the_suite_of_the_package_is_here(prefetch, fake_hub, monkeypatch):
-    monkeypatch.setattr("fusion_bench.programs.prefetch.needed_by", lambda pool, names, tasks: tasks.needed()[3:])
+    monkeypatch.setattr("fusion_bench.programs.downloads.needed_by", lambda pool, names, tasks: tasks.needed()[3:])
     assert prefetch("--dry-run").endswith("to download: nothing\n")
     assert not fake_hub.asked
 

@@ -52,7 +52,7 @@ def test_errors_of_the_http_library_have_one_type(monkeypatch):
     def fail(*arguments, **keywords):
         raise http_error("no route to host")
 
-    monkeypatch.setattr("huggingface_hub.HfApi.repo_info", fail)
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", fail)
     monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
     with pytest.raises(hub.HubUnreachableError, match="no route to host"):
         hub.file_sizes("someone/mnist", "dataset")
@@ -70,6 +70,6 @@ def test_sizes_are_those_that_the_hub_tells(monkeypatch):
         asked.append((repository, keywords))
         return SimpleNamespace(siblings=siblings)
 
-    monkeypatch.setattr("huggingface_hub.HfApi.repo_info", answer)
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", answer)
     assert hub.file_sizes("someone/mnist", "dataset") == {"a": 3, "b": None}
-    assert asked == [("someone/mnist", {"repo_type": "dataset", "files_metadata": True})]
+    assert asked == [("someone/mnist", {"files_metadata": True})]

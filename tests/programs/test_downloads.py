@@ -2,7 +2,7 @@
 
 import pytest
 
-from fusion_bench.programs.prefetch import download_items, format_items, format_size, list_items, needed_by_config
+from fusion_bench.programs.downloads import download_items, format_items, format_size, list_items, needed_by_config
 from fusion_bench.sources.missing import grouped
 
 POOL = {
