@@ -1,13 +1,15 @@
 """Fixtures that several parts of the suite share: a tiny CLIP model and a pool of vision towers, on disk."""
 
 import os
+import shutil
 import socket
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when the Hub client is imported: no test waits for a network
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import pytest
-from clip_files import make_clip, write_clip
+from clip_files import make_clip, make_rows, write_clip
+from hub_files import FakeHub
 from suite_files import forget_suites, write_suite
 
 
@@ -59,3 +61,24 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+
+
+@pytest.fixture
+def fake_hub(tmp_path, monkeypatch, tiny_clip_dir, tiny_pool_dir):
+    """A Hub with ``someone/clip``, the towers ``someone/clip_mnist`` and ``_digits``, and data ``someone/mnist``."""
+    from datasets import Dataset, Features, Image, Value
+
+    root = tmp_path / "hub"
+    shutil.copytree(tiny_clip_dir, root / "model" / "someone" / "clip")
+    for name in ("mnist", "digits"):
+        shutil.copytree(tiny_pool_dir / name, root / "model" / "someone" / f"clip_{name}")
+    features = Features({"image": Image(), "label": Value("int64")})
+    for split, size in (("test", 6), ("train", 8)):
+        path = root / "dataset" / "someone" / "mnist" / "data" / f"{split}-00000-of-00001.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Dataset.from_list(make_rows(size, 10), features=features).to_parquet(path)
+    (path.parents[1] / "README.md").write_text("a card", encoding="utf-8")
+    hub = FakeHub(root, tmp_path / "cache")
+    for name in ("is_offline", "download", "cached", "file_sizes"):
+        monkeypatch.setattr(f"fusion_bench.sources.hub.{name}", getattr(hub, name))
+    return hub

@@ -61,8 +61,8 @@ def _start(request: Request) -> None:
 
 
 def _prefetch(request: Request, *, dry_run: bool) -> None:
-    from fusion_bench.programs.prefetch import download_items, format_items, list_items, needed_by_config
-    from fusion_bench.sources.needed import grouped
+    from fusion_bench.programs.downloads import download_items, format_items, list_items, needed_by_config
+    from fusion_bench.sources.missing import grouped
 
     config = request.compose()
     needed = needed_by_config({key: _resolved(config[key]) for key in _KEYS if key in config})

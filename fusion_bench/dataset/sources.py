@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fusion_bench.dataset.description import expand, split_of
 from fusion_bench.dataset.loading import data_needed
 from fusion_bench.dataset.task import ClassificationTask
 from fusion_bench.sources.local import located
@@ -40,10 +41,11 @@ def task_needed(
     cache_dir: str | Path | None = None,
 ) -> list[Needed]:
     """The files of the data set of a task; none where it is in memory or built by a ``_target_`` of the user's own."""
-    arguments = loading_arguments(entry)
+    arguments = loading_arguments(expand(task, entry))
     if arguments is None:
         return []
-    chosen = {"split": split, "cache_dir": cache_dir}
+    arguments = split_of(arguments, split)
+    chosen: dict[str, Any] = {"cache_dir": cache_dir}
     chosen |= {key: arguments[key] for key in _CHOOSING_FILES if key in arguments}
     owner = f"the data set of task {task!r}"
     return [data_needed("datasets", task, owner, arguments["path"], root=data_dir, **chosen)]

@@ -254,7 +254,7 @@ class BaseModelPool(Configurable):
     @property
     def expected(self) -> dict[str, Any]:
         """What the files of models must hash to, by name."""
-        return {str(name): self._expect[name] for name in self._expect or ()}
+        return {str(name): expected for name, expected in (self._expect or {}).items()}
 
     def needed(self, names: Sequence[str]) -> list[Needed]:
         """What is read from files for ``names``: the models that are given by path."""

@@ -22,8 +22,8 @@ from fusion_bench.models.clip_loading import (
 from fusion_bench.models.clip_vision import VisionArchitecture
 from fusion_bench.models.fingerprint import FileHashes, combined_sha256
 from fusion_bench.models.hash_memory import default_memory
-from fusion_bench.models.hub import PROCESSOR_FILES, fetch, model_directory
-from fusion_bench.models.needed import processor_needed
+from fusion_bench.models.hub import fetch, model_directory
+from fusion_bench.models.needed import PROCESSOR_FILES, processor_needed
 from fusion_bench.sources.local import located
 from fusion_bench.sources.needed import Needed
 from fusion_bench.utils.files import atomic_directory

@@ -12,7 +12,8 @@ from torch import nn
 
 from fusion_bench.models.checkpoint import open_checkpoint
 from fusion_bench.models.clip_config import read_config, read_vision_config
-from fusion_bench.models.hub import CONFIG_FILES, PROCESSOR_FILES, TOKENIZER_FILES, fetch, model_directory
+from fusion_bench.models.hub import fetch, model_directory
+from fusion_bench.models.needed import CONFIG_FILES, PROCESSOR_FILES, TOKENIZER_FILES
 from fusion_bench.utils.configurable import build
 
 log = logging.getLogger(__name__)

@@ -6,15 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from fusion_bench.models.checkpoint import LEGACY, LEGACY_INDEX, SAFETENSORS, SAFETENSORS_INDEX
+from fusion_bench.models.needed import model_needed
 from fusion_bench.sources import hub
 from fusion_bench.sources.local import is_hub_id, local_directory
-
-CONFIG_FILES = ("config.json",)
-SAFETENSORS_FILES = (SAFETENSORS, SAFETENSORS_INDEX, "model-*.safetensors")
-LEGACY_FILES = (LEGACY, LEGACY_INDEX, "pytorch_model-*.bin")
-PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
-TOKENIZER_FILES = ("tokenizer*.json", "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json")
 
 
 def model_directory(source: str | Path, owner: str, *, cache_dir: str | Path | None = None) -> Path:
@@ -31,10 +25,7 @@ def model_directory(source: str | Path, owner: str, *, cache_dir: str | Path | N
     directory = local_directory(source)
     if directory is not None:
         return directory
-    snapshot = fetch(source, owner, (*CONFIG_FILES, *SAFETENSORS_FILES), cache_dir=cache_dir)
-    if not any((snapshot / name).exists() for name in (SAFETENSORS, SAFETENSORS_INDEX)):
-        snapshot = fetch(source, owner, (*CONFIG_FILES, *LEGACY_FILES), cache_dir=cache_dir)
-    return snapshot
+    return model_needed("models", owner, owner, source, cache_dir=cache_dir).obtain()[0]
 
 
 def fetch(source: str | Path, owner: str, patterns: Sequence[str], *, cache_dir: str | Path | None = None) -> Path:
@@ -50,6 +41,9 @@ def fetch(source: str | Path, owner: str, patterns: Sequence[str], *, cache_dir:
         return directory
     if not is_hub_id(source):
         raise FileNotFoundError(f"{owner}: there is no directory {source}")
+    kept = hub.cached(str(source), "model", patterns, cache_dir)
+    if kept is not None:  # a newer one on the Hub would not be the one that the fingerprints are of
+        return kept
     try:
         return hub.download(str(source), "model", patterns, cache_dir)
     except (OSError, ValueError) as error:

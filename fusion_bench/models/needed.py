@@ -6,9 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fusion_bench.models.checkpoint import weight_files
-from fusion_bench.models.hub import CONFIG_FILES, LEGACY_FILES, PROCESSOR_FILES, SAFETENSORS_FILES, TOKENIZER_FILES
+from fusion_bench.models.checkpoint import LEGACY, LEGACY_INDEX, SAFETENSORS, SAFETENSORS_INDEX, weight_files
 from fusion_bench.sources.needed import Choice, Needed
+
+CONFIG_FILES = ("config.json",)
+SAFETENSORS_FILES = (SAFETENSORS, SAFETENSORS_INDEX, "model-*.safetensors")
+LEGACY_FILES = (LEGACY, LEGACY_INDEX, "pytorch_model-*.bin")
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
+TOKENIZER_FILES = ("tokenizer*.json", "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json")
 
 
 def model_needed(section: str, name: str, owner: str, source: str | Path, **where: Any) -> Needed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +11,13 @@ from fusion_bench.modelpool.base_pool import BaseModelPool
 from fusion_bench.modelpool.clip_vision import CLIPVisionModelPool
 from fusion_bench.programs.fingerprints import MODELS, Input, check_expected, fingerprints_of
 from fusion_bench.sources.hub import HubUnreachableError
-from fusion_bench.sources.needed import Needed, missing_message
+from fusion_bench.sources.missing import missing_message
+from fusion_bench.sources.needed import Needed
 from fusion_bench.taskpool.base_pool import BaseTaskPool
 from fusion_bench.taskpool.clip_vision import CLIPVisionModelTaskPool
 from fusion_bench.taskpool.heads import SAME_BACKBONE
+
+log = logging.getLogger(__name__)
 
 
 def check_inputs(algorithm: Any, modelpool: BaseModelPool, taskpool: Any, command: str) -> dict[str, Any]:
@@ -58,7 +62,10 @@ def find_inputs(needed: Sequence[Needed], command: str) -> list[Input]:
     found, errors, online = [], [], True
     for part in needed:
         try:
-            found.append(Input(part, *part.obtain(online=online)))
+            directory, files = part.obtain(online=online)
+            found.append(Input(part, directory, files))
+            if str(directory) != part.source:
+                log.info("%s: %r is read from %s", part.owner, part.source, directory)
         except FileNotFoundError as error:
             errors.append((part, str(error)))
             online = online and not isinstance(error.__cause__, HubUnreachableError)

@@ -71,8 +71,9 @@ def file_sizes(repository: str, kind: Kind) -> dict[str, int | None]:
     from huggingface_hub import HfApi
 
     with _naming_an_unreachable_hub():
-        info = HfApi().repo_info(repository, repo_type=kind, files_metadata=True)
-    return {file.rfilename: file.size for file in info.siblings or ()}
+        ask = HfApi().dataset_info if kind == "dataset" else HfApi().model_info
+        siblings = ask(repository, files_metadata=True).siblings
+    return {file.rfilename: file.size for file in siblings or ()}
 
 
 @contextmanager
@@ -80,10 +81,11 @@ def _naming_an_unreachable_hub() -> Iterator[None]:
     """Give one type to the errors of the HTTP library, which changes with the version of the Hub client."""
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    http_errors = tuple(kind for kind in HfHubHTTPError.__bases__ if kind is not OSError)
+    http_errors = [kind for kind in HfHubHTTPError.__bases__ if issubclass(kind, Exception) and kind is not OSError]
+    unreachable: tuple[type[Exception], ...] = (LocalEntryNotFoundError, *http_errors)
     try:
         yield
     except HfHubHTTPError:  # it did answer
         raise
-    except (LocalEntryNotFoundError, *http_errors) as error:
+    except unreachable as error:
         raise HubUnreachableError(f"{type(error).__name__}: {error}") from error

@@ -11,6 +11,7 @@ import torch
 
 from fusion_bench.dataset.batches import PixelBatches
 from fusion_bench.dataset.corruptions.images import CorruptedImages
+from fusion_bench.dataset.description import expand
 from fusion_bench.dataset.images import LabelledImages
 from fusion_bench.dataset.pixel_store import PixelStore
 from fusion_bench.dataset.pixels import EncodedImages, PixelTransform
@@ -61,7 +62,7 @@ class ClipTasks:
         """The class names and batches of a task, or its first batch only."""
         key = (task, first_only)
         if key not in self._prepared:
-            described = as_task(task, localised(self.datasets[task], self.data_dir))
+            described = as_task(task, localised(expand(task, self.datasets[task]), self.data_dir))
             images = self.change(described.load(task, cache_dir=self.cache_dir))
             kept = sum(prepared.batches.kept_bytes for prepared in self._prepared.values())
             batches = PixelBatches(
@@ -77,7 +78,7 @@ class ClipTasks:
     def training_images(self, task: str, source: Any) -> EncodedImages:
         """Images to train a task with, see :meth:`CLIPVisionModelTaskPool.training_images`."""
         names = as_task(task, self.datasets[task]).resolve_names(task)
-        described = as_task(task, localised(source, self.data_dir))
+        described = as_task(task, localised(expand(task, source), self.data_dir))
         if described.classnames is not None and described.resolve_names(task).classnames != names.classnames:
             raise ValueError(
                 f"the training data of task {task!r} have other class names than the task pool: "

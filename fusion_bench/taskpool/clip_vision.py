@@ -180,9 +180,11 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
 
     def needed(self) -> list[Needed]:
         """The files of the CLIP model, its tokenizer and processor, and of the data sets of the tasks."""
-        where = {"data_dir": self._data_dir, "cache_dir": self._cache_dir}
-        tasks = [task_needed(task, self._test_datasets[task], **where) for task in self.task_names]
-        return [*self._sources.needed(), *(needed for task in tasks for needed in task)]
+        found = self._sources.needed()
+        for task in self.task_names:
+            entry = self._test_datasets[task]
+            found += task_needed(task, entry, data_dir=self._data_dir, cache_dir=self._cache_dir)
+        return found
 
     def vision_config(self) -> tuple[str, Any] | None:
         """Name and vision configuration of the CLIP model, without loading it; None if it is not given by path."""

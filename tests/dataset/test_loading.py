@@ -101,14 +101,39 @@ def test_nothing_there(tmp_path):
             load_image_classification(path)
 
 
-def test_a_missing_hub_id_is_one_error(monkeypatch, tmp_path):
-    def refuse(path, **kwargs):
-        assert kwargs == {"name": "x", "split": "test", "data_dir": None, "cache_dir": str(tmp_path)}
-        raise ConnectionError("offline")
+def test_hub_data_are_read_from_the_cache_of_the_hub(fake_hub, monkeypatch):
+    monkeypatch.setattr(datasets, "load_dataset", lambda *args, **kwargs: pytest.fail("the library was asked"))
+    images = load_image_classification("someone/mnist")
+    assert same(images, make_rows(6, 10))
+    name = "someone/mnist/data/test-00000-of-00001.parquet"
+    assert fake_hub.downloaded == ["someone/mnist/README.md", name]  # and not the other split
+    fake_hub.offline = True
+    assert same(load_image_classification("someone/mnist", split="test"), make_rows(6, 10))
+    with pytest.raises(FileNotFoundError, match=r"'someone/mnist' is neither in .*HF_HUB_OFFLINE is set"):
+        load_image_classification("someone/mnist", split="train")
 
-    monkeypatch.setattr(datasets, "load_dataset", refuse)
-    with pytest.raises(FileNotFoundError, match=r"'nobody/nothing' is no local directory .*ConnectionError: offline"):
-        load_image_classification("nobody/nothing", name="x", cache_dir=tmp_path)
+
+def test_hub_data_in_another_layout_are_left_to_the_library(fake_hub, tmp_path):
+    folder = fake_hub.root / "dataset" / "someone" / "lines"
+    folder.mkdir(parents=True)
+    lines = [f'{{"img": {np.asarray(row["image"]).tolist()}, "label": {row["label"]}}}' for row in ROWS]
+    (folder / "test.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    assert same(load_image_classification("someone/lines", cache_dir=tmp_path / "converted"))
+    assert same(load_image_classification(folder, cache_dir=tmp_path / "converted"))
+    with pytest.raises(FileNotFoundError, match=r"the data set library makes nothing: ValueError: .*validation"):
+        load_image_classification(folder, split="validation", cache_dir=tmp_path / "converted")
+
+
+@pytest.mark.usefixtures("fake_hub")
+def test_a_missing_hub_id_is_one_error():
+    with pytest.raises(FileNotFoundError, match=r"'nobody/nothing' is neither in .*the Hub answered FileNotFoundError"):
+        load_image_classification("nobody/nothing", name="x")
+
+
+def test_a_missing_shard_is_an_error(hf_data, tmp_path):
+    hf_data.to_parquet(tmp_path / "test-00001-of-00003.parquet")
+    with pytest.raises(FileNotFoundError, match="has 1 of 3 shards; number 0 is missing"):
+        load_image_classification(tmp_path)
 
 
 def test_a_file_that_was_replaced_is_read_anew(hf_data, tmp_path):

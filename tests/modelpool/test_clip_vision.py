@@ -294,12 +294,15 @@ def test_an_unknown_platform_is_an_error(paths):
 def test_cache_dir_has_an_effect(monkeypatch, paths, tmp_path):
     asked = []
 
-    def download(repository, *, repo_type, allow_patterns, cache_dir):
+    def download(repository, *, repo_type, allow_patterns, cache_dir, local_files_only=False):
         assert repo_type == "model"
+        if local_files_only:
+            raise FileNotFoundError("not here")
         asked.append((repository, cache_dir))
         return paths["mnist"]
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     pool = CLIPVisionModelPool({"mnist": "someone/model"}, cache_dir=tmp_path)
     assert same_tensors(pool.load_params("mnist"), tower(1))
     assert same_tensors(pool.load_model("mnist").state_dict(), tower(1))

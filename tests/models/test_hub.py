@@ -13,8 +13,10 @@ def hub(monkeypatch, tmp_path):
     """A stand-in for the download that records its calls."""
     calls = []
 
-    def download(repository, *, repo_type, allow_patterns, cache_dir):
+    def download(repository, *, repo_type, allow_patterns, cache_dir, local_files_only=False):
         assert repo_type == "model"
+        if local_files_only:
+            raise LocalEntryNotFoundError("not here")
         calls.append((repository, allow_patterns, cache_dir))
         if repository == "nobody/nothing":
             raise LocalEntryNotFoundError("not here")
@@ -22,6 +24,7 @@ def hub(monkeypatch, tmp_path):
 
     (tmp_path / "snapshot").mkdir()
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     return calls
 
 
@@ -33,6 +36,7 @@ def test_a_directory_is_taken_as_it_is(hub, tmp_path):
 
 
 def test_only_needed_files_are_asked_for(hub, tmp_path):
+    (tmp_path / "snapshot" / "config.json").touch()
     (tmp_path / "snapshot" / "model.safetensors").touch()
     assert model_directory("someone/model", OWNER, cache_dir=tmp_path / "cache") == tmp_path / "snapshot"
     [(repository, patterns, cache_dir)] = hub
@@ -46,8 +50,10 @@ def test_only_needed_files_are_asked_for(hub, tmp_path):
     assert cache_dir == tmp_path / "cache"
 
 
-def test_legacy_weights_are_asked_for_where_there_are_no_others(hub):
-    model_directory("someone/model", OWNER)
+def test_legacy_weights_are_asked_for_where_there_are_no_others(hub, tmp_path):
+    (tmp_path / "snapshot" / "config.json").touch()
+    with pytest.raises(FileNotFoundError, match=r"model 'mnist': 'someone/model' is neither in .*ValueError"):
+        model_directory("someone/model", OWNER)
     assert len(hub) == 2
     assert "pytorch_model.bin" in hub[1][1]
 
@@ -59,6 +65,14 @@ def test_a_missing_model_is_one_error_that_says_what_to_do(tmp_path):
         match=r"model 'mnist': 'nobody/nothing' is no local directory .*not in the cache .*cache.*Give the path",
     ):
         fetch("nobody/nothing", OWNER, ("config.json",), cache_dir=tmp_path / "cache")
+
+
+def test_what_is_complete_in_the_cache_is_taken_as_it_is(fake_hub):
+    directory = model_directory("someone/clip", OWNER)
+    fetch("someone/clip", OWNER, ("preprocessor_config.json",))
+    fake_hub.offline = True
+    assert model_directory("someone/clip", OWNER) == directory
+    assert fetch("someone/clip", OWNER, ("config.json", "preprocessor_config.json")) == directory
 
 
 @pytest.mark.usefixtures("no_network")

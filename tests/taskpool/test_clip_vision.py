@@ -391,12 +391,15 @@ def test_configuration_round_trip(make_pool, tmp_path, tiny_clip_dir):
 def test_cache_dir_has_an_effect(make_pool, tower, monkeypatch, tmp_path, tiny_clip_dir):
     asked = []
 
-    def download(repository, *, repo_type, allow_patterns, cache_dir):
+    def download(repository, *, repo_type, allow_patterns, cache_dir, local_files_only=False):
         assert repo_type == "model"
+        if local_files_only:
+            raise FileNotFoundError("not here")
         asked.append(cache_dir)
         return str(tiny_clip_dir)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     pool = make_pool(base_model="someone/clip", cache_dir=tmp_path)
     assert pool.evaluate(tower) == make_pool().evaluate(tower)
     assert set(asked) == {tmp_path}

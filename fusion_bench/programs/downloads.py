@@ -52,7 +52,8 @@ def list_items(needed: Iterable[Needed]) -> list[Item]:
         alike.setdefault((part.kind, part.source, str(part.root), patterns), []).append(part)
     items, online = [], True
     for parts in alike.values():
-        found, sizes = parts[0].find(), None
+        sizes: list[int | None] | None = None
+        found = parts[0].find()
         if found is not None:
             sizes = [file.stat().st_size for file in found[1]]
         elif online:
