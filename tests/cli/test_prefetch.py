@@ -83,7 +83,7 @@ def test_the_suite_of_the_package_is_here(prefetch, fake_hub, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["modelpol=mine"], "error: no key 'modelpol' in the configuration; did you mean 'modelpool'?"),
+        (["modelpol=mine"], "error: no key 'modelpol' in the configuration; did you mean 'modelpool' or 'model'?"),
         (["modelpool=mien"], "error: no option 'mien' in the group 'modelpool'; did you mean 'mine'?"),
         (["--dry-rn"], "error: no flag '--dry-rn'; did you mean '--dry-run'?"),
         (["-m", "seed=1,2"], "error: fusion_bench_prefetch takes no '-m'; it has --config-dir"),

@@ -55,7 +55,7 @@ def expected_data(row, part):
     """The entry of a data set as a user can override it."""
     entry = {"_target_": LOAD, "path": row.path, "split": row.test, "cache_dir": "somewhere"}
     if row.task == "fer2013":
-        entry = {"_target_": "fusion_bench.dataset.fer2013.load_fer2013", "split": "test", "cache_dir": "somewhere"}
+        entry["_target_"] = "fusion_bench.dataset.fer2013.load_fer2013"
     if row.task == "svhn":
         entry["name"] = "cropped_digits"
     if row.task == "cifar100":
@@ -126,7 +126,7 @@ def test_neither_pool_refers_to_the_other():
     for file in files:
         if file.is_file():
             references = re.findall(r"\$\{([^}]*)\}", file.read_text(encoding="utf-8"))
-            assert {name for name in references if not name.startswith(".")} <= {"path.cache_dir"}, file
+            assert {name for name in references if not name.startswith(".")} <= {"path.cache_dir", "path.model_dir", "path.data_dir"}, file
 
 
 def test_a_model_can_be_named_alone():
