@@ -126,7 +126,11 @@ def test_neither_pool_refers_to_the_other():
     for file in files:
         if file.is_file():
             references = re.findall(r"\$\{([^}]*)\}", file.read_text(encoding="utf-8"))
-            assert {name for name in references if not name.startswith(".")} <= {"path.cache_dir", "path.model_dir", "path.data_dir"}, file
+            assert {name for name in references if not name.startswith(".")} <= {
+                "path.cache_dir",
+                "path.model_dir",
+                "path.data_dir",
+            }, file
 
 
 def test_a_model_can_be_named_alone():

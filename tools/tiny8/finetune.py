@@ -10,11 +10,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tools.tiny8.ship import ship_model, write_manifest
 from tools.tiny8.suite import NAMES, ROOT, SHIPPED, Workshop, shipped_model
 
-LEARNING_RATES = (1e-4, 2e-4, 4e-4)
+LEARNING_RATES = (2e-4, 4e-4)
 OPTIONS = {
     "steps": 300,
     "batch_size": 64,
@@ -53,6 +54,12 @@ def fine_tune(workshop: Workshop, task: str, learning_rate: float) -> float:
     return accuracy
 
 
+def validation_curve(report: dict[str, Any]) -> dict[int, float]:
+    """Accuracy on the validation images by step, as far as it was measured."""
+    points = {point["step"]: point["validation_accuracy"] for point in report["curve"]}
+    return {0: report["accuracy_before"]} | {step: value for step, value in points.items() if value is not None}
+
+
 def main() -> None:
     """Train all towers at all rates and ship those of the best rate."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -63,10 +70,13 @@ def main() -> None:
     table = {rate: {task: fine_tune(workshop, task, rate) for task in NAMES} for rate in LEARNING_RATES}
     means = {rate: sum(row.values()) / len(row) for rate, row in table.items()}
     best = max(means, key=lambda rate: means[rate])
+    curves = {}
     for task in NAMES:
         run = workshop.fine_tuned(best, task) / "run"
         ship_model(run / "checkpoint", shipped_model(task))
+        curves[task] = validation_curve(json.loads((run / "finetune_report.json").read_text(encoding="utf-8")))
     record = {"learning_rate": best, "options": OPTIONS, "validation_accuracy": {f"{r:g}": table[r] for r in table}}
+    record["validation_curves"] = curves
     (SHIPPED / "fine_tuning.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     write_manifest()
     print(f"learning rate {best:g}: mean validation accuracy {means[best]:.4f} of {means}", file=sys.stderr)

@@ -20,7 +20,6 @@ _MODEL_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "training.json",
-    "finetune_report.json",
 )
 
 
