@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUTPUT ?= outputs/demo
-WORKERS ?= 0# processes that pytest uses; 0: one process
+WORKERS ?= auto# processes that pytest uses; auto: one a core, 0: no further one
 
 .PHONY: help install demo tiny8 test pytest lint format docs bench clean
 
