@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ class ClassNames:
     templates: tuple[str, ...]
 
 
+@cache
 def known_tasks() -> list[str]:
     """The tasks whose class names are shipped, sorted; those of a suite as ``SUITE/TASK``."""
     return sorted(file.relative_to(_FOLDER).with_suffix("").as_posix() for file in _FOLDER.rglob("*.yaml"))
 
 
+@cache
 def class_names(task: str) -> ClassNames:
     """Class names and templates of a shipped task.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def load_clip_model(source: Any, owner: str, *, cache_dir: str | Path | None = N
             "expected a whole CLIP model ('clip') with text tower and projections"
         )
     open_checkpoint(directory, owner)  # a damaged file fails here, with an error that names it
-    loaded, report = CLIPModel.from_pretrained(directory, output_loading_info=True, local_files_only=True)
+    with _without_progress_bar():  # it takes no time worth showing
+        loaded, report = CLIPModel.from_pretrained(directory, output_loading_info=True, local_files_only=True)
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
         raise ValueError(f"{owner}: {directory} lacks {len(missing)} tensors of a CLIP model, such as {missing[0]!r}")
@@ -122,3 +124,17 @@ def _processor_class() -> Any:
 
         return CLIPImageProcessor
     return CLIPImageProcessorPil
+
+
+@contextmanager
+def _without_progress_bar() -> Iterator[None]:
+    """No progress bars of transformers inside the block."""
+    from transformers.utils import logging as transformers_logging
+
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()

@@ -13,6 +13,7 @@ from fusion_bench.programs.fingerprints import MODELS, Input, check_expected, fi
 from fusion_bench.sources.hub import HubUnreachableError
 from fusion_bench.sources.missing import missing_message
 from fusion_bench.sources.needed import Needed
+from fusion_bench.suites import shipped
 from fusion_bench.taskpool.base_pool import BaseTaskPool
 from fusion_bench.taskpool.clip_vision import CLIPVisionModelTaskPool
 from fusion_bench.taskpool.heads import SAME_BACKBONE
@@ -64,7 +65,7 @@ def find_inputs(needed: Sequence[Needed], command: str) -> list[Input]:
         try:
             directory, files = part.obtain(online=online)
             found.append(Input(part, directory, files))
-            if str(directory) != part.source:
+            if str(directory) != part.source and not directory.is_relative_to(shipped.ROOT):
                 log.info("%s: %r is read from %s", part.owner, part.source, directory)
         except FileNotFoundError as error:
             errors.append((part, str(error)))
