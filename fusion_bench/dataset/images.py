@@ -15,12 +15,10 @@ import torch
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
-from fusion_bench.models.fingerprint import FileHashes
-from fusion_bench.models.hash_memory import default_memory
+from fusion_bench.models.fingerprint import file_hashes
 from fusion_bench.utils.cache import digest
 
 IMAGE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp")
-_HASHES = FileHashes(default_memory())
 LABEL_COLUMNS = ("label", "labels", "fine_label", "cls", "class", "target")
 
 
@@ -107,7 +105,7 @@ class LabelledImages:
         if not self.files:
             return None
         # The folder of an image may be its label.
-        contents = [[path.parent.name, path.name, sha256] for path, sha256 in _HASHES.of(self.files).items()]
+        contents = [[path.parent.name, path.name, sha256] for path, sha256 in file_hashes().of(self.files).items()]
         return digest(contents, self.part, self.image_column, self.label_column, self.classnames)
 
 

@@ -20,8 +20,7 @@ from fusion_bench.models.clip_loading import (
     load_image_processor,
 )
 from fusion_bench.models.clip_vision import VisionArchitecture
-from fusion_bench.models.fingerprint import FileHashes, combined_sha256
-from fusion_bench.models.hash_memory import default_memory
+from fusion_bench.models.fingerprint import combined_sha256, file_hashes
 from fusion_bench.models.hub import fetch, model_directory
 from fusion_bench.models.needed import PROCESSOR_FILES, processor_needed
 from fusion_bench.sources.local import located
@@ -95,7 +94,6 @@ class CLIPVisionModelPool(BaseModelPool):
         self._cache_dir = cache_dir
         self._directories: dict[str, Path] = {}
         self._architectures: dict[str, VisionArchitecture] = {}
-        self._hashes = FileHashes(default_memory())
 
     # ---- modules
 
@@ -188,7 +186,7 @@ class CLIPVisionModelPool(BaseModelPool):
         """SHA-256 of the files of ``names`` and the pretrained model; of the tensors where there are no files."""
         listed = ([PRETRAINED] if self.has_pretrained else []) + list(names)
         files = {name: self._files(name) for name in listed if _path_in(self.get_model_config(name)) is not None}
-        hashes = self._hashes.of([file for group in files.values() for file in group])
+        hashes = file_hashes().of([file for group in files.values() for file in group])
         return {
             name: combined_sha256({file.name: hashes[file] for file in files[name]})
             if name in files

@@ -7,9 +7,10 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
-from fusion_bench.models.hash_memory import HashMemory, version_of
+from fusion_bench.models.hash_memory import HashMemory, default_memory, version_of
 from fusion_bench.suites.shipped import verified_sha256
 
 _BLOCK = 1 << 20
@@ -57,6 +58,16 @@ class FileHashes:
             _check_download(real, found)
             self._known[key] = found
         return self._known[key]
+
+
+def file_hashes() -> FileHashes:
+    """The hashes that all of this process shares, so that no version of a file is read twice."""
+    return _shared(default_memory())
+
+
+@cache
+def _shared(memory: Path) -> FileHashes:
+    return FileHashes(memory)
 
 
 def sha256(path: Path) -> str:

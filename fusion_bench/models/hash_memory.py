@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from fusion_bench.utils.cache import user_cache
 from fusion_bench.utils.files import read_json, write_json
 
 log = logging.getLogger(__name__)
@@ -56,8 +57,7 @@ class HashMemory:
 
 def default_memory() -> Path:
     """The file of this user: ``fusion_bench/sha256.json`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    return root / "fusion_bench" / "sha256.json"
+    return user_cache() / "sha256.json"
 
 
 def version_of(status: os.stat_result) -> tuple[int, ...]:

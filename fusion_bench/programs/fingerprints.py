@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fusion_bench.models.fingerprint import FileHashes, combined_sha256
-from fusion_bench.models.hash_memory import default_memory
+from fusion_bench.models.fingerprint import combined_sha256, file_hashes
 from fusion_bench.sources.needed import Needed
 
 MODELS = "models"
@@ -30,7 +29,7 @@ class Input:
 
 def fingerprints_of(inputs: Sequence[Input]) -> dict[str, Any]:
     """For each part by section and name: where it came from and the SHA-256 of its files, together and one by one."""
-    hashes = FileHashes(default_memory()).of([file for part in inputs for file in part.files])
+    hashes = file_hashes().of([file for part in inputs for file in part.files])
     sections: dict[str, Any] = {}
     for part in inputs:
         files = {name: hashes[file] for name, file in zip(part.names(), part.files, strict=True)}

@@ -17,7 +17,7 @@ def cache_directory(kind: str, cache_dir: str | Path | None = None) -> Path:
             ``fusion_bench`` in the user's cache directory (``XDG_CACHE_HOME``, else ``~/.cache``).
     """
     if cache_dir is None:
-        cache_dir = os.environ.get("FUSION_BENCH_CACHE_DIR") or _user_cache()
+        cache_dir = os.environ.get("FUSION_BENCH_CACHE_DIR") or user_cache()
     return Path(cache_dir).expanduser() / "evaluation" / kind
 
 
@@ -27,5 +27,6 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _user_cache() -> Path:
+def user_cache() -> Path:
+    """``fusion_bench`` in the user's cache directory: below ``$XDG_CACHE_HOME``, else below ``~/.cache``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fusion_bench"

@@ -7,7 +7,7 @@ import pytest
 from suite_files import forget_suites
 
 from fusion_bench.models import fingerprint
-from fusion_bench.models.fingerprint import FileHashes, combined_sha256, sha256
+from fusion_bench.models.fingerprint import FileHashes, combined_sha256, file_hashes, sha256
 
 
 def test_equals_the_hash_of_the_content(tmp_path):
@@ -63,3 +63,14 @@ def test_the_manifest_of_a_suite_is_taken_at_its_word(toy_suite, monkeypatch):
     path.write_text("weightz", encoding="utf-8")
     with pytest.raises(ValueError, match="damaged suite 'toys'"):
         FileHashes().of([path])
+
+
+def test_a_file_is_read_once_in_a_process_whoever_asks(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = tmp_path / "weights"
+    path.write_text("a")
+    read = []
+    monkeypatch.setattr(fingerprint, "sha256", lambda path: (read.append(path), sha256(path))[1])
+    for _ in range(2):
+        assert file_hashes().of([path]) == {path: sha256(path)}
+    assert len(read) == 1
