@@ -17,7 +17,7 @@ from fusion_bench.dataset.pixel_store import PixelStore
 from fusion_bench.dataset.pixels import EncodedImages, PixelTransform
 from fusion_bench.dataset.registry import ClassNames
 from fusion_bench.dataset.sources import localised
-from fusion_bench.dataset.task import as_task
+from fusion_bench.dataset.task import ClassificationTask, as_task
 from fusion_bench.models.clip_classifier import ZeroShotClassifier
 from fusion_bench.taskpool.clip_sources import ClipSources
 from fusion_bench.taskpool.heads import ZeroShotHeads
@@ -62,7 +62,7 @@ class ClipTasks:
         """The class names and batches of a task, or its first batch only."""
         key = (task, first_only)
         if key not in self._prepared:
-            described = as_task(task, localised(expand(task, self.datasets[task]), self.data_dir))
+            described = self._described(task, self.datasets[task])
             images = self.change(described.load(task, cache_dir=self.cache_dir))
             kept = sum(prepared.batches.kept_bytes for prepared in self._prepared.values())
             batches = PixelBatches(
@@ -78,7 +78,7 @@ class ClipTasks:
     def training_images(self, task: str, source: Any) -> EncodedImages:
         """Images to train a task with, see :meth:`CLIPVisionModelTaskPool.training_images`."""
         names = as_task(task, self.datasets[task]).resolve_names(task)
-        described = as_task(task, localised(expand(task, source), self.data_dir))
+        described = self._described(task, source)
         if described.classnames is not None and described.resolve_names(task).classnames != names.classnames:
             raise ValueError(
                 f"the training data of task {task!r} have other class names than the task pool: "
@@ -87,6 +87,10 @@ class ClipTasks:
             )
         named = replace(described, classnames=names.classnames)
         return EncodedImages(named.load(task, cache_dir=self.cache_dir, split="train"), self.transform)
+
+    def _described(self, task: str, entry: Any) -> ClassificationTask:
+        """What an entry describes, with a local copy in place of a Hub id that has one."""
+        return as_task(task, localised(expand(task, entry), self.data_dir))
 
     def heads(self, device: torch.device | None) -> ZeroShotHeads:
         """The heads, made on ``device`` when they are first asked for."""
