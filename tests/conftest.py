@@ -1,5 +1,6 @@
 """Fixtures that several parts of the suite share: a tiny CLIP model and a pool of vision towers, on disk."""
 
+import logging
 import os
 import shutil
 import socket
@@ -38,6 +39,15 @@ def tiny_pool_dir(tmp_path_factory, tiny_clip_dir):
     for seed, name in enumerate(("mnist", "digits", "letters"), start=1):
         make_clip(seed).vision_model.save_pretrained(root / name)
     return root
+
+
+@pytest.fixture
+def logging_put_back():
+    """Hydra sets up the logging of the process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
 
 
 @pytest.fixture

@@ -183,15 +183,6 @@ def test_precision_is_that_of_fabric(program, precision):
     assert program(fabric=settings).run().precision == "bfloat16"
 
 
-@pytest.fixture
-def logging_put_back():
-    """Hydra sets up the logging of the process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-
-
 @pytest.mark.usefixtures("logging_put_back")
 def test_from_the_command_line(program, tmp_path, monkeypatch):
     parts = program()

@@ -26,9 +26,7 @@ def arguments(tiny_pool_dir, tmp_path):
     config = {
         "modelpool": {
             "_target_": "fusion_bench.modelpool.CLIPVisionModelPool",
-            "models": {
-                {"base": "_pretrained_"}.get(name, name): str(tiny_pool_dir / name) for name in ("base", *NAMES)
-            },
+            "models": {"_pretrained_": str(tiny_pool_dir / "base")} | {name: str(tiny_pool_dir / name) for name in NAMES},
         },
         "taskpool": {
             "_target_": "fusion_bench.taskpool.CLIPVisionModelTaskPool",

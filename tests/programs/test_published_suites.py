@@ -1,7 +1,6 @@
 """The published suites from end to end on local copies at reduced size: small real images, tiny random models."""
 
 import json
-import logging
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,15 +34,6 @@ def data_dir(tmp_path_factory):
         for split in {"train", row.test}:
             pq.write_table(pa.table({image: images, label: column}), folder / f"{split}-00000-of-00001.parquet")
     return root
-
-
-@pytest.fixture
-def logging_put_back():
-    """Hydra sets up the logging of the process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
 
 
 def write_models(root, backbone, tasks):

@@ -1,7 +1,6 @@
 """The main job from end to end on CLIP models: eight models from disk, eight tasks, evaluation after every step."""
 
 import json
-import logging
 
 import pytest
 import torch
@@ -71,15 +70,6 @@ def test_checkpoints_are_those_of_the_events_and_load_with_transformers(pool, tm
         loaded = CLIPVisionModel.from_pretrained(directory).state_dict()
         expected = event.model.state_dict()
         assert all(torch.equal(loaded[name], expected[name]) for name in expected)
-
-
-@pytest.fixture
-def logging_put_back():
-    """Hydra sets up the logging of the process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
 
 
 METHODS = {
