@@ -22,11 +22,12 @@ def arguments(tiny_pool_dir, tmp_path):
         file = tmp_path / "images" / f"class {index % 3}" / f"{index}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         image.save(file)
+    models = {name: str(tiny_pool_dir / name) for name in NAMES}
     names = {"classnames": [f"class {index}" for index in range(3)], "templates": ["a photo of a {}."]}
     config = {
         "modelpool": {
             "_target_": "fusion_bench.modelpool.CLIPVisionModelPool",
-            "models": {"_pretrained_": str(tiny_pool_dir / "base")} | {name: str(tiny_pool_dir / name) for name in NAMES},
+            "models": {"_pretrained_": str(tiny_pool_dir / "base"), **models},
         },
         "taskpool": {
             "_target_": "fusion_bench.taskpool.CLIPVisionModelTaskPool",
