@@ -10,7 +10,9 @@ from typing import Any
 
 from fusion_bench.dataset.images import LabelledImages
 from fusion_bench.dataset.layout import Layout, find_layout, hub_patterns, nothing_there, parquet_files
+from fusion_bench.models.fingerprint import file_hashes
 from fusion_bench.sources.needed import Choice, Needed
+from fusion_bench.utils.cache import digest
 
 _SMALL = 1 << 27  # bytes of Parquet that are read into memory
 
@@ -115,4 +117,7 @@ def _read_parquet(files: list[str]) -> Any:
     import pyarrow.parquet as pq
     from datasets import Dataset
 
-    return Dataset(pa.concat_tables(pq.read_table(file) for file in files))
+    hashes = file_hashes().of([Path(file) for file in files])
+    table = pa.concat_tables(pq.read_table(file) for file in files)
+    # Without a fingerprint the library takes longer to make one than to read the file.
+    return Dataset(table, fingerprint=digest(list(hashes.values())))

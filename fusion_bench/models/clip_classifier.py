@@ -90,7 +90,7 @@ def image_features(vision_model: nn.Module, visual_projection: Tensor, pixel_val
 def classify(features: Tensor, head: Tensor, logit_scale: Tensor) -> Tensor:
     """Logits ``exp(logit_scale) · features · headᵀ``, float32 of shape ``(images, classes)``."""
     with torch.autocast(features.device.type, enabled=False):
-        return logit_scale.float().exp() * (features.float() @ head.float().T)
+        return logit_scale.float().exp() * linear(features.float(), head.float())
 
 
 @dataclass(frozen=True)

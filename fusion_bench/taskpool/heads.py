@@ -11,6 +11,7 @@ from fusion_bench.dataset.registry import ClassNames
 from fusion_bench.models.clip_classifier import zero_shot_head
 from fusion_bench.taskpool.head_store import HeadStore, text_fingerprint
 from fusion_bench.utils.cache import digest
+from fusion_bench.utils.onednn import FastLinear
 
 SAME_BACKBONE = ("hidden_size", "patch_size", "image_size")
 
@@ -90,7 +91,8 @@ class ZeroShotHeads:
         training = [module for module in self.side.text_model.modules() if module.training]
         try:
             self.side.text_model.eval()
-            return zero_shot_head(self.side, self._tokenizer, names.classnames, names.templates)
+            with FastLinear({}):
+                return zero_shot_head(self.side, self._tokenizer, names.classnames, names.templates)
         finally:
             for module in training:
                 module.training = True

@@ -16,6 +16,8 @@ from fusion_bench.dataset.pixels import PixelTransform
 from fusion_bench.models.clip_classifier import ZeroShotClassifier
 from fusion_bench.models.clip_vision import float_dtype
 from fusion_bench.report import TaskScore
+from fusion_bench.taskpool.compiled import CompiledTower
+from fusion_bench.taskpool.parts import can_be_split, logits_at_once, logits_in_parts
 from fusion_bench.utils.ahead import ahead
 from fusion_bench.utils.memory import reusing_freed_memory
 
@@ -55,10 +57,18 @@ class Scoring:
         """Logits of each tower and labels, batch by batch, on the device; each batch is prepared once for all."""
         classifier = self.classifier.to(device)
         dtypes = [float_dtype(tower) for tower in towers]
-        for encoded, labels in _moved(self.batches.share(share.rank, share.world_size), device):
+        batches = _moved(self.batches.share(share.rank, share.world_size), device)
+
+        def logits(encoded: Tensor) -> list[Tensor]:
             pixels = self.transform.decode(encoded)
-            logits = [classifier.logits(tower, pixels.to(dtype)) for tower, dtype in zip(towers, dtypes, strict=True)]
-            yield logits, labels
+            return [classifier.logits(tower, pixels.to(dtype)) for tower, dtype in zip(towers, dtypes, strict=True)]
+
+        if device.type != "cpu" or any(isinstance(tower, CompiledTower) for tower in towers):
+            yield from ((logits(encoded), labels) for encoded, labels in batches)
+        elif all(map(can_be_split, towers)):
+            yield from logits_in_parts(logits, batches, self.autocast)
+        else:
+            yield from logits_at_once(logits, batches)
 
     def scores(self, towers: Sequence[nn.Module], device: torch.device, share: Share = Share()) -> list[BatchScores]:
         """The scores of this process's batches, for each tower."""

