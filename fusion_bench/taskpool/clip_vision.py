@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -259,14 +259,15 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
 
     def _score(self, towers: Sequence[nn.Module], task: str) -> list[TaskScore]:
         scoring = self._plan(towers, task)
-        return [task_score(scores) for scores in scoring.scores(self._callable(towers), device_of(towers[0]))]
+        return [task_score(scores) for scores in scoring.scores(towers, device_of(towers[0]))]
 
     def _score_with_features(self, tower: nn.Module, task: str) -> TaskScore:
         features = LayerFeatures(
             first_token_only=self._layer_wise_feature_first_token_only, max_num=self._layer_wise_feature_max_num
         )
         with features.collect(tower):
-            (scores,) = self._plan([tower], task).scores([tower], device_of(tower))
+            scoring = replace(self._plan([tower], task), compiled=None)  # for layers that can be watched
+            (scores,) = scoring.scores([tower], device_of(tower))
         features.save(Path(str(self._layer_wise_feature_save_path)) / task)
         return task_score(scores)
 
@@ -277,7 +278,8 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
                 check_backbone(tower, self._once.heads(self._where()).side)
             prepared = self._prepared(task)
             classifier = self._once.classifier(prepared.names, self._where())
-        return Scoring(classifier, prepared.batches, self._once.transform, self.autocast)
+        compiled = self._compiled if self._compile else None
+        return Scoring(classifier, prepared.batches, self._once.transform, self.autocast, compiled)
 
     def _prepared(self, task: str) -> PreparedTask:
         return self._once.prepared(task, first_only=self.is_fast_dev_run)
@@ -285,10 +287,6 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
     def _where(self) -> torch.device | None:
         """The device to score on; None is where the model is."""
         return self._device if self._move_to_device else None
-
-    def _callable(self, towers: Sequence[nn.Module]) -> Sequence[nn.Module]:
-        """The towers, compiled where the pool is to do that."""
-        return self._compiled.of(towers) if self._compile else towers
 
     def _ray(self) -> RayScoring:
         """Actors with copies of this pool, started when they are first needed."""

@@ -16,7 +16,7 @@ from fusion_bench.dataset.pixels import PixelTransform
 from fusion_bench.models.clip_classifier import ZeroShotClassifier
 from fusion_bench.models.clip_vision import float_dtype
 from fusion_bench.report import TaskScore
-from fusion_bench.taskpool.compiled import CompiledTower
+from fusion_bench.taskpool.compiled import CompiledTower, CompiledTowers
 from fusion_bench.taskpool.parts import can_be_split, logits_at_once, logits_in_parts
 from fusion_bench.utils.ahead import ahead
 from fusion_bench.utils.memory import reusing_freed_memory
@@ -44,12 +44,13 @@ BatchScores = Mapping[int, BatchScore]  # by number of the batch
 
 @dataclass(frozen=True)
 class Scoring:
-    """What it takes to score towers on the images of one task."""
+    """What it takes to score towers on the images of one task; with ``compiled``, through ``torch.compile``."""
 
     classifier: ZeroShotClassifier
     batches: PixelBatches
     transform: PixelTransform
     autocast: Callable[[], AbstractContextManager[object]]
+    compiled: CompiledTowers | None = None
 
     def logits(
         self, towers: Sequence[nn.Module], device: torch.device, share: Share = Share()
@@ -73,6 +74,7 @@ class Scoring:
     def scores(self, towers: Sequence[nn.Module], device: torch.device, share: Share = Share()) -> list[BatchScores]:
         """The scores of this process's batches, for each tower."""
         counts, sums, images = [], [], []
+        towers = towers if self.compiled is None else self.compiled.of(towers)
         with self.autocast(), reusing_freed_memory():  # around all batches: weights are cast once
             for logits, labels in self.logits(towers, device, share):
                 counts.append(torch.stack([(one.argmax(dim=-1) == labels).sum() for one in logits]))

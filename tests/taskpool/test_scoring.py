@@ -3,6 +3,7 @@
 import copy
 import multiprocessing
 import os
+import socket
 import traceback
 
 import pytest
@@ -117,6 +118,13 @@ def test_one_compilation_serves_all_models_and_batches(tiny_clip_dir, towers, ea
         assert all(torch.equal(tensor, before[name][key]) for key, tensor in tower.state_dict().items())
 
 
+def test_features_are_taken_from_layers_that_are_not_compiled(tiny_clip_dir, towers, eager_compile, tmp_path):
+    pool = make_pool(tiny_clip_dir, compile=True, layer_wise_feature_save_path=tmp_path)
+    pool.evaluate(towers["model 1"], tasks=["digits"])
+    assert list(tmp_path.rglob("layer_0.safetensors"))
+    assert eager_compile["compiled"] == 0
+
+
 def test_another_architecture_is_compiled_anew(eager_compile):
     compiled, tower = CompiledTowers(), make_clip(1).vision_model
     (first,) = compiled.of([tower])
@@ -129,50 +137,73 @@ def test_another_architecture_is_compiled_anew(eager_compile):
 # ---- several processes
 
 
-def _member(rank, port, directory, queue):
+def _member(rank, port, directory, queue, work):
     """One process of a group of two."""
     try:
         os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
         torch.set_num_threads(1)
         dist.init_process_group("gloo", rank=rank, world_size=2)
-        pool = make_pool(directory)
-        if rank:
-            pool.follow()
-        else:
-            models = {f"model {seed}": make_clip(seed).vision_model for seed in (1, 2)}
-            first = pool.evaluate_many(models)
-            try:
-                pool.evaluate(make_clip(1, hidden=64).vision_model)
-            except ValueError as error:
-                message = str(error)
-            second = pool.evaluate(models["model 1"], tasks=["digits"])
-            dismiss()
-            queue.put(({name: report.to_dict() for name, report in first.items()}, message, second.to_dict()))
+        queue.put((rank, work(rank, directory)))
         dist.destroy_process_group()
     except BaseException:
-        queue.put(traceback.format_exc())
+        queue.put((rank, traceback.format_exc()))
         raise
 
 
-def test_two_processes_give_the_numbers_of_one(tiny_clip_dir, towers):
-    import socket
-
+def _in_two_processes(directory, work):
+    """What ``work(rank, directory)`` gives in each of two processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
-    members = [context.Process(target=_member, args=(rank, port, tiny_clip_dir, queue)) for rank in range(2)]
+    members = [context.Process(target=_member, args=(rank, port, directory, queue, work)) for rank in range(2)]
     for member in members:
         member.start()
-    result = queue.get(timeout=120)
+    results = dict(queue.get(timeout=120) for _ in members)
     for member in members:
         member.join(60)
-    assert not isinstance(result, str), result
-    first, message, second = result
+    assert [member.exitcode for member in members] == [0, 0], results
+    return results[0], results[1]
+
+
+def _score_in_turn(rank, directory):
+    pool = make_pool(directory)
+    if rank:
+        return pool.follow()
+    models = {f"model {seed}": make_clip(seed).vision_model for seed in (1, 2)}
+    first = pool.evaluate_many(models)
+    with pytest.raises(ValueError, match="another backbone"):
+        pool.evaluate(make_clip(1, hidden=64).vision_model)
+    second = pool.evaluate(models["model 1"], tasks=["digits"])
+    dismiss()
+    return first, second
+
+
+def _score_compiled(rank, directory):
+    compiled = []
+    torch.compile = lambda module, dynamic: compiled.append(module) or module
+    pool = make_pool(directory, compile=True)
+    if rank:
+        pool.follow()
+        return len(compiled)
+    report = pool.evaluate(make_clip(1).vision_model)
+    dismiss()
+    return report
+
+
+def test_two_processes_give_the_numbers_of_one(tiny_clip_dir, towers):
+    (first, second), _ = _in_two_processes(tiny_clip_dir, _score_in_turn)
     pool = make_pool(tiny_clip_dir)
     for name in ("model 1", "model 2"):
-        assert first[name] == pool.evaluate(towers[name], name).to_dict()  # bit by bit
-    assert "another backbone" in message
-    assert second == pool.evaluate(towers["model 1"], tasks=["digits"]).to_dict()
-    assert [member.exitcode for member in members] == [0, 0]
+        assert first[name] == pool.evaluate(towers[name], name)  # bit by bit
+    assert second == pool.evaluate(towers["model 1"], tasks=["digits"])
+
+
+def test_each_of_two_processes_compiles(tiny_clip_dir, towers):
+    report, compiled = _in_two_processes(tiny_clip_dir, _score_compiled)
+    assert compiled == 1
+    expected = make_pool(tiny_clip_dir).evaluate(towers["model 1"])
+    for task in ROWS:
+        assert report[task]["accuracy"] == expected[task]["accuracy"]
+        assert report[task]["loss"] == pytest.approx(expected[task]["loss"], rel=1e-6)
