@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fusion_bench.functional.products import product
+
 
 @dataclass(frozen=True)
 class Eigensystem:
@@ -48,11 +50,11 @@ def gram_upper(rows: Tensor, dtype: torch.dtype = torch.float64, *, block: int =
     size = rows.shape[0]
     gram = torch.zeros(size, size, dtype=torch.float64, device=rows.device)
     for part in torch.split(rows, columns, dim=1):
-        part = part.to(dtype)
+        part = part.to(dtype).contiguous()
         for start in range(0, size, block):
             upper, left, right = gram[start : start + block, start:], part[start : start + block], part[start:].T
             if dtype == torch.float64:
                 upper.addmm_(left, right)
             else:
-                upper += left @ right
+                upper += product(left, right)
     return gram

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fusion_bench.functional.eigensystem import Eigensystem
+from fusion_bench.functional.products import product
 
 WEAK = 0.05
 """Share of the root mean square singular value below which float32 would blur a right singular vector too much."""
@@ -49,10 +50,10 @@ def removed_by_core(
     rows = rows.to(vector.dtype)
     left = system.vectors(0, len(singular_values), vector.dtype)
     scale = singular_values.to(left.dtype)
-    turned = (vector @ rows.T) @ left / scale  # τ V: (m, k)
+    turned = product(product(vector, rows.T), left) / scale  # τ V: (m, k)
     weighted = left * (left * turned).sum(0)
-    weighted[:, :rank] = left[:, :rank] @ (left[:, :rank].T @ turned[:, :rank])
-    return (weighted / scale) @ left.T, rows
+    weighted[:, :rank] = product(left[:, :rank], product(left[:, :rank].T, turned[:, :rank]))
+    return product(weighted / scale, left.T), rows
 
 
 def removed_by_pairs(
@@ -73,7 +74,7 @@ def removed_by_pairs(
     """
     left = system.vectors(0, strong, vector.dtype)
     right = vector.new_empty(len(singular_values), rows.shape[1])
-    torch.mm((left / singular_values[:strong].to(left.dtype)).T, rows.to(left.dtype), out=right[:strong])
+    right[:strong] = product((left / singular_values[:strong].to(left.dtype)).T, rows.to(left.dtype))
     if strong < len(singular_values):
         weak = system.vectors(strong, len(singular_values), torch.float64)
         scaled = (weak / singular_values[strong:]).T
@@ -81,8 +82,8 @@ def removed_by_pairs(
             columns = slice(start, start + _COLUMNS)
             right[strong:, columns] = scaled @ rows[:, columns].double()
         left = torch.cat([left.T, weak.T.to(left.dtype)]).T
-    coordinates = left.T @ vector  # Uᵀ τ: (k, n)
-    block = (coordinates[:rank] @ right[:rank].T) @ right[:rank]
+    coordinates = product(left.T, vector)  # Uᵀ τ: (k, n)
+    block = product(product(coordinates[:rank], right[:rank].T), right[:rank])
     right[rank:] *= torch.linalg.vecdot(coordinates[rank:], right[rank:])[:, None]
     right[:rank] = block
     return left, right

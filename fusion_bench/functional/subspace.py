@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from fusion_bench.functional.eigensystem import Eigensystem, Solver, gram_upper, torch_eigensystem
+from fusion_bench.functional.products import product
 from fusion_bench.functional.removal import core_is_cheaper, count_strong, removed_by_core, removed_by_pairs
 
 RELATIVE_TOLERANCE = 1e-6
@@ -128,4 +129,4 @@ def _subtract(system: Eigensystem, singular_values: Tensor, rows: Tensor, vector
     else:
         left, right = removed_by_pairs(system, singular_values, rows, wide, rank, strong)
     factors = (right.T, left.T) if tall else (left, right)
-    return torch.addmm(vector, *factors, alpha=-1)
+    return product(*factors).neg_().add_(vector)

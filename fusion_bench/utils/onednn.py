@@ -8,13 +8,14 @@ rows are multiplied together.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
 from torch.overrides import TorchFunctionMode
+
+from fusion_bench.functional.products import onednn_linear, onednn_takes
 
 
 class FastLinear(TorchFunctionMode):
@@ -44,9 +45,8 @@ class FastLinear(TorchFunctionMode):
             bias = None if bias is None else self._convert(bias, dtype)
             with torch.autocast("cpu", enabled=False):
                 return linear(input.to(dtype), self._convert(weight, dtype), bias)
-        if input.dtype == weight.dtype == torch.float32 and input.ndim > 1 and _is_available():
-            result: Tensor = torch.ops.mkldnn._linear_pointwise(input, weight, bias, "none", [], "")
-            return result
+        if input.ndim > 1 and onednn_takes(input, weight):
+            return onednn_linear(input, weight, bias)
         return linear(input, weight, bias)
 
     def _convert(self, tensor: Tensor, dtype: torch.dtype) -> Tensor:
@@ -55,8 +55,3 @@ class FastLinear(TorchFunctionMode):
             # The tensor is kept as well: only as long as it lives, its id is its own.
             kept = self._converted[id(tensor)] = (tensor, tensor.to(dtype))
         return kept[1]
-
-
-@cache
-def _is_available() -> bool:
-    return torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
