@@ -32,7 +32,7 @@ class FusedAttention(nn.Module):
 class FusedBlock(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attn = FusedAttention(width, heads)
         self.mlp = nn.ModuleDict({"fc1": nn.Linear(width, 2 * width), "fc2": nn.Linear(2 * width, width)})
 
@@ -50,7 +50,7 @@ class FusedViT(nn.Module):
         self.pos_embed = nn.Parameter(torch.randn(1, (8 // patch) ** 2 + 1, width))
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(1, width, patch, stride=patch)})
         self.blocks = nn.ModuleList(FusedBlock(width, heads) for _ in range(depth))
-        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, outputs)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """How similar units of several models are: Pearson correlations of their weights and of their activations.
 
-Xu et al., "Training-free model merging under dual-space constraints" (MuDSC), CVPR 2024, arXiv 2403.01753.
+Xu et al., "Training-Free Pretrained Model Merging" (MuDSC), CVPR 2024, arXiv 2403.01753.
 """
 
 from __future__ import annotations
