@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,11 @@ from fusion_bench.method.mudsc.engine import Engine
 from fusion_bench.method.weighted_average import weights_in_order
 from fusion_bench.modelpool.base_pool import BaseModelPool, as_modelpool
 from fusion_bench.models.batch_norm import batch_norms, reestimate_
+from fusion_bench.models.partial_spec import cut
 from fusion_bench.models.permutation_registry import spec_for
 from fusion_bench.models.permutation_spec import PermutationSpec
 from fusion_bench.models.repair import repair_
+from fusion_bench.models.task_models import TaskModels
 from fusion_bench.runtime import RunStart, Runtime
 from fusion_bench.utils.rng import generator_for
 
@@ -49,6 +51,8 @@ class AlignedAlgorithm(BaseAlgorithm):
             as far as there is training data, ``none`` nothing.
         statistics_images: how many training images that takes; null is all.
         seed: of the order in which groups are visited, and of which images are taken.
+        separate: names or patterns of tensors that are not merged, such as ``classifier.*`` for a head; the result is
+            then a :class:`TaskModels` with one network a model, which share the rest.
         faithful: do as the published code does, errors included, in place of what is right.
     """
 
@@ -60,6 +64,7 @@ class AlignedAlgorithm(BaseAlgorithm):
     statistics: str = "auto"
     statistics_images: int | None = None
     seed: int = 0
+    separate: Sequence[str] = field(default_factory=list)
     faithful: bool = False
 
     def __post_init__(self) -> None:
@@ -106,19 +111,18 @@ class AlignedAlgorithm(BaseAlgorithm):
             pool.check(names)
         with runtime.profile("loading"):
             models = [pool.load_model(name).to(runtime.device).eval() for name in names]
-            merged = pool.load_pretrained_or_first_model().to(runtime.device)
         spec = spec_for(models[0], self.spec, residual=self.residual)
+        spec, separate = cut(spec, models[0].state_dict(), self.separate)
         runtime.notify("on_run_start", RunStart(order=tuple(names), log_dir=runtime.log_dir))
         run = _Run(self, pool, names, models, spec, weights)
         with runtime.profile("matching"):
             matchings = run.matchings(runtime.device)
         with runtime.profile("merging"):
-            params = [model.state_dict() for model in models]
-            merge = partial(self.engine().merge, params, spec, matchings, weights)
-            merged.load_state_dict(tensor_mapper(runtime)(merge, list(params[0])))
+            parts = run.merged(matchings, separate, runtime)
         with runtime.profile("statistics"):
-            run.correct_(merged, matchings, runtime.device)
-        return merged
+            for part in parts:
+                run.correct_(part, matchings, runtime.device)
+        return TaskModels(names, parts, separate) if separate else parts[0]
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ class _Run:
         """The matchings of all groups."""
         engine = self.method.engine()
         activations = None
-        if engine.compares_activations and len(self.models) > 1:
+        if engine.compares_activations and len(self.models) > 1 and self.spec.groups:
             batches = self._batches("activations", self.method.images, device)
             if batches is None:
                 raise ValueError(
@@ -149,6 +153,20 @@ class _Run:
         for group, value in found.values.items():
             log.debug("group %s: mean similarity %.4f", group, value)
         return found.matchings
+
+    def merged(self, matchings: Mapping[str, Matching], separate: list[str], runtime: Runtime) -> list[nn.Module]:
+        """The merged model; one for each model if tensors are kept separate, which are those of that model."""
+        params: list[Params] = [model.state_dict() for model in self.models]
+        engine, names = self.method.engine(), [name for name in params[0] if name not in separate]
+        map_tensors = tensor_mapper(runtime)
+        shared = map_tensors(partial(engine.merge, params, self.spec, matchings, self.weights), names)
+        parts = []
+        for index in range(len(self.models) if separate else 1):
+            own = map_tensors(partial(engine.carry, params, self.spec, matchings, index), separate)
+            part = self.pool.load_pretrained_or_first_model().to(runtime.device)
+            part.load_state_dict({**shared, **own})
+            parts.append(part)
+        return parts
 
     def correct_(self, merged: nn.Module, matchings: Mapping[str, Matching], device: torch.device) -> None:
         """Overwrite the statistics of the merged model as the options say."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fusion_bench.functional.params import Params, is_mergeable, work_dtype
-from fusion_bench.functional.permutation import Matching, merge_tensors
+from fusion_bench.functional.permutation import Matching, map_units, merge_tensors
 from fusion_bench.functional.zipping import check_zip_options
 from fusion_bench.method.mudsc.descent import Descent, Found
 from fusion_bench.method.mudsc.matching import WeightSimilarity, align_match, zip_match
@@ -86,7 +86,7 @@ class Engine:
             spec: the groups; only those that are to be merged.
             activations: see :meth:`similarities`; needed unless alpha is 1.
         """
-        if self.matcher == "none" or len(models) < 2:
+        if self.matcher == "none" or len(models) < 2 or not spec.groups:
             return Found()
         if self.compares_activations and activations is None:
             raise ValueError(f"alpha={self.alpha} compares activations, but none were given")
@@ -132,3 +132,19 @@ class Engine:
         with torch.no_grad():
             tensors = [params[name].to(dtype) for params in models]
             return merge_tensors(tensors, placed, weights, epsilon=epsilon).to(first.dtype)
+
+    def carry(
+        self,
+        models: Sequence[Params],
+        spec: PermutationSpec,
+        matchings: Mapping[str, Matching],
+        index: int,
+        name: str,
+    ) -> Tensor:
+        """A tensor of model ``index`` that is not merged itself but reads merged units; see :meth:`merge`."""
+        tensor = models[index][name]
+        carried = tensor.to(work_dtype(tensor)) if is_mergeable(tensor) else tensor.clone()
+        for group, member in spec.placed().get(name, []):
+            if group in matchings:
+                carried = map_units(carried, member, matchings[group].clusters[index])
+        return carried.to(tensor.dtype, copy=True)
