@@ -328,8 +328,12 @@ class BaseModelPool(Configurable):
         Raises:
             KeyError: if the pool has no training data of a name.
         """
-        datasets = {name: self.load_train_dataset(name) for name in names}
+        datasets = {name: self.training_inputs(name) for name in names}
         return union_batches(datasets, self.prepare_input, batch_size=batch_size, limit=limit, generator=generator)
+
+    def training_inputs(self, name: str) -> Any:
+        """The training data of ``name`` as an object with a length and items for :meth:`prepare_input`."""
+        return self.load_train_dataset(name)
 
     def prepare_input(self, name: str, item: Any) -> Tensor:
         """The input of the models in one item of the training data of ``name``."""
