@@ -196,11 +196,7 @@ class _Run:
 
     def _batches(self, purpose: str, limit: int | None, device: torch.device) -> Iterator[Tensor] | None:
         """Inputs of all models' training data, None where there is none."""
-        try:
-            return self._given_batches(purpose, limit, device)
-        except KeyError as error:
-            log.debug("no training data: %s", error)
-            return None
+        return self._given_batches(purpose, limit, device) if self.pool.has_train_datasets(self.names) else None
 
     def _given_batches(self, purpose: str, limit: int | None, device: torch.device) -> Iterator[Tensor]:
         generator = generator_for(self.method.seed, purpose)

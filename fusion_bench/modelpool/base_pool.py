@@ -331,6 +331,10 @@ class BaseModelPool(Configurable):
         datasets = {name: self.training_inputs(name) for name in names}
         return union_batches(datasets, self.prepare_input, batch_size=batch_size, limit=limit, generator=generator)
 
+    def has_train_datasets(self, names: Sequence[str]) -> bool:
+        """Whether the pool has training data of all ``names``."""
+        return all(name in (self._train_datasets or {}) for name in names)
+
     def training_inputs(self, name: str) -> Any:
         """The training data of ``name`` as an object with a length and items for :meth:`prepare_input`."""
         return self.load_train_dataset(name)

@@ -150,8 +150,8 @@ class CLIPVisionModelPool(BaseModelPool):
         source = self.load_train_dataset(name)
         if isinstance(source, Tensor):
             return source
-        images = as_task(name, source).load(name, cache_dir=self._cache_dir, split="train")
-        return EncodedImages(images, PixelTransform(self.load_processor()))
+        images = as_task(name, source).load_images(name, cache_dir=self._cache_dir, split="train")
+        return ImageInputs(EncodedImages(images, PixelTransform(self.load_processor())))
 
     def prepare_input(self, name: str, item: Any) -> Tensor:
         """The pixel values of one image."""
@@ -276,6 +276,19 @@ class CLIPVisionModelPool(BaseModelPool):
         return has_processor(
             fetch(located(path, self._model_dir), _owner(name), PROCESSOR_FILES, cache_dir=self._cache_dir)
         )
+
+
+class ImageInputs:
+    """A data set of encoded images without labels."""
+
+    def __init__(self, encoded: EncodedImages) -> None:
+        self._encoded = encoded
+
+    def __len__(self) -> int:
+        return len(self._encoded)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self._encoded.image(index)
 
 
 def _owner(name: str) -> str:

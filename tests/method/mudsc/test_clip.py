@@ -3,6 +3,7 @@
 import pytest
 import torch
 from nets import clip_tower
+from PIL import Image
 
 from fusion_bench.method import SimpleAverage
 from fusion_bench.method.mudsc import ActivationAlign, MuDSCAlign, WeightAlign
@@ -46,6 +47,13 @@ def test_images_of_the_pool_are_preprocessed():
     assert batch.shape == (8, 3, size, size)
     assert batch.dtype == torch.float32
     assert -3 < float(batch.min()) < 0 < float(batch.max()) < 3
+
+
+def test_labels_and_class_names_are_not_needed():
+    rows = [{"image": Image.new("RGB", (16, 16), (16 * number, 0, 0)), "label": "unheard of"} for number in range(4)]
+    pool = CLIPVisionModelPool({"_pretrained_": "tiny8/clip-vit-tiny"}, train_datasets={"mine": rows})
+    (batch,) = pool.input_batches(["mine"], batch_size=4, limit=None, generator=torch.Generator().manual_seed(0))
+    assert len(batch) == 4
 
 
 def test_tensors_are_taken_as_they_are():
