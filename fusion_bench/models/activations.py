@@ -13,14 +13,16 @@ from fusion_bench.functional.params import work_dtype
 from fusion_bench.functional.similarity import FeatureStatistics
 from fusion_bench.models.permutation_spec import PermutationSpec, Tap
 
+_IMAGES_AT_A_TIME = 32  # activations of all layers are kept for so many; statistics do not depend on it
+
 
 def activation_similarity(
     models: Sequence[nn.Module], spec: PermutationSpec, batches: Iterable[Tensor], *, cross: bool, pooled: bool = False
 ) -> dict[str, Tensor]:
     """For each group the correlations of its units' activations, see :func:`functional.similarity.products`.
 
-    Every model sees every batch once. Of a batch only one model's activations are kept; those of the next meet them
-    as they are computed.
+    Every model sees every image once, a few at a time. The activations of the last model meet those of the others as
+    they are computed, and are not kept.
 
     Args:
         models: of one architecture, in eval mode, on one device.
@@ -39,14 +41,14 @@ def activation_similarity(
     places = [(name, tap) for name, group in spec.groups.items() for tap in group.taps]
     statistics: dict[tuple[str, int], FeatureStatistics] = {}
     with torch.no_grad():
-        for batch in batches:
+        for part in (part for batch in batches for part in torch.split(batch, _IMAGES_AT_A_TIME)):
 
-            def add(number: int, features: list[Tensor], images: int = len(batch)) -> None:
+            def add(number: int, features: list[Tensor], images: int = len(part)) -> None:
                 name, tap = places[number]
                 key = (name, 0 if pooled else spec.groups[name].taps.index(tap))
                 statistics.setdefault(key, FeatureStatistics(cross=cross)).add(features, images)
 
-            _compare(models, [tap for _, tap in places], batch, add)
+            _compare(models, [tap for _, tap in places], part, add)
     if not statistics:
         raise ValueError("no data was given to compare activations on")
     found: dict[str, list[Tensor]] = {}
