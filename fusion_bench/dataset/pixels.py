@@ -101,6 +101,10 @@ class EncodedImages(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.images)
 
+    def image(self, index: int) -> Tensor:
+        """One encoded image, whose label is not looked at."""
+        return self._encode(self.images.row(index), index)
+
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         image, label = self.images[index]
         return self.transform.encode(image), label

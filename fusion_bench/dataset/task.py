@@ -87,6 +87,17 @@ class ClassificationTask(Configurable):
             FileNotFoundError: if there is no such data set.
             KeyError: if the class names are unknown or a column is missing.
         """
+        return self.load_images(task, cache_dir=cache_dir, split=split).with_classnames(
+            self.resolve_names(task).classnames
+        )
+
+    def load_images(self, task: str, *, cache_dir: str | Path | None = None, split: str = "test") -> LabelledImages:
+        """The images without names for their labels; for the arguments see :meth:`load`.
+
+        Raises:
+            FileNotFoundError: if there is no such data set.
+            KeyError: if a column is missing.
+        """
         data = self.dataset
         if isinstance(data, str | Path):
             data = {"path": data}
@@ -94,8 +105,7 @@ class ClassificationTask(Configurable):
             data = build(data)
         elif isinstance(data, Mapping) and "path" in data:
             data = load_image_classification(**{"cache_dir": cache_dir, **split_of(data, split)})
-        images = LabelledImages.of(data, origin=f"the data set of task {task!r}")
-        return images.with_classnames(self.resolve_names(task).classnames)
+        return LabelledImages.of(data, origin=f"the data set of task {task!r}")
 
 
 def as_task(name: str, entry: Any) -> ClassificationTask:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fusion_bench.dataset.sources import localised, task_needed
 from fusion_bench.functional.params import Params
+from fusion_bench.modelpool.input_batches import plain_input, union_batches
 from fusion_bench.models.auto import load_hf_model
 from fusion_bench.models.checks import check_compatible, check_finite
 from fusion_bench.models.layers import linear_weight_names
@@ -312,6 +313,35 @@ class BaseModelPool(Configurable):
             raise KeyError(self._no_such(f"{split} data set", name, datasets))
         source = localised(datasets[name], self._data_dir)
         return build(source) if isinstance(source, Mapping) and "_target_" in source else source
+
+    def input_batches(
+        self, names: Sequence[str], *, batch_size: int, limit: int | None, generator: torch.Generator
+    ) -> Iterator[Tensor]:
+        """Batches of inputs from the training data of all ``names``, mixed at random, each item once.
+
+        Args:
+            names: of training data; its items are tensors, pairs of one and its label, or have ``pixel_values``.
+            batch_size: items a batch; the last may be smaller.
+            limit: at most so many items in all; None takes all.
+            generator: the source of the order.
+
+        Raises:
+            KeyError: if the pool has no training data of a name.
+        """
+        datasets = {name: self.training_inputs(name) for name in names}
+        return union_batches(datasets, self.prepare_input, batch_size=batch_size, limit=limit, generator=generator)
+
+    def has_train_datasets(self, names: Sequence[str]) -> bool:
+        """Whether the pool has training data of all ``names``."""
+        return all(name in (self._train_datasets or {}) for name in names)
+
+    def training_inputs(self, name: str) -> Any:
+        """The training data of ``name`` as an object with a length and items for :meth:`prepare_input`."""
+        return self.load_train_dataset(name)
+
+    def prepare_input(self, name: str, item: Any) -> Tensor:
+        """The input of the models in one item of the training data of ``name``."""
+        return plain_input(name, item)
 
     @staticmethod
     def _no_such(kind: str, name: str, known: Mapping[str, Any]) -> str:

@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from fusion_bench.dataset.pixels import EncodedImages, PixelTransform
+from fusion_bench.dataset.task import as_task
 from fusion_bench.functional.params import Params
 from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool
+from fusion_bench.modelpool.input_batches import plain_input
 from fusion_bench.models.checkpoint import open_checkpoint, save_params, weight_files
 from fusion_bench.models.clip_config import compare_configs, different_field, read_vision_config, vision_config_of
 from fusion_bench.models.clip_loading import (
@@ -94,6 +98,7 @@ class CLIPVisionModelPool(BaseModelPool):
         self._cache_dir = cache_dir
         self._directories: dict[str, Path] = {}
         self._architectures: dict[str, VisionArchitecture] = {}
+        self._transform: PixelTransform | None = None
 
     # ---- modules
 
@@ -135,6 +140,27 @@ class CLIPVisionModelPool(BaseModelPool):
         if path is not None:
             return load_image_processor(located(path, self._model_dir), _owner(name), cache_dir=self._cache_dir)
         return default_image_processor(self._architecture(name).config.image_size)
+
+    def training_inputs(self, name: str) -> Any:
+        """The training images of ``name``, preprocessed; a data set is described as in a task pool.
+
+        Raises:
+            KeyError: if the pool has no training data of that name.
+        """
+        source = self.load_train_dataset(name)
+        if isinstance(source, Tensor):
+            return source
+        images = as_task(name, source).load_images(name, cache_dir=self._cache_dir, split="train")
+        return ImageInputs(EncodedImages(images, PixelTransform(self.load_processor())))
+
+    def prepare_input(self, name: str, item: Any) -> Tensor:
+        """The pixel values of one image."""
+        encoded = plain_input(name, item)
+        if encoded.dtype != torch.uint8:
+            return encoded
+        if self._transform is None:
+            self._transform = PixelTransform(self.load_processor())
+        return self._transform.decode(encoded.unsqueeze(0))[0]
 
     def build_model(self, params: Params) -> nn.Module:
         """A ``CLIPVisionModel`` in eval mode that holds copies of ``params``, given under canonical names."""
@@ -250,6 +276,19 @@ class CLIPVisionModelPool(BaseModelPool):
         return has_processor(
             fetch(located(path, self._model_dir), _owner(name), PROCESSOR_FILES, cache_dir=self._cache_dir)
         )
+
+
+class ImageInputs:
+    """A data set of encoded images without labels."""
+
+    def __init__(self, encoded: EncodedImages) -> None:
+        self._encoded = encoded
+
+    def __len__(self) -> int:
+        return len(self._encoded)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self._encoded.image(index)
 
 
 def _owner(name: str) -> str:

@@ -14,8 +14,9 @@ import yaml
 from helpers import same_tensors
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
+from torch import Tensor, nn
 
+from fusion_bench.modelpool import BaseModelPool
 from fusion_bench.utils.configurable import locate
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +27,19 @@ METHODS = sorted(path.relative_to(CONFIGS).with_suffix("").as_posix() for path i
 REQUIRED: dict[str, Callable[[Sequence[str]], dict]] = {
     "weighted_average": lambda names: {"weights": {name: index + 1.0 for index, name in enumerate(names)}},
 }
+# The same for options that a method of one family needs for a network of ours.
+SPEC = {
+    "groups": {
+        "hidden": {
+            "out": ["first.weight", "first.bias", "norm.weight", "norm.bias"],
+            "in": ["head.weight"],
+            "stat": ["norm.running_mean", "norm.running_var"],
+            "taps": [{"module": "head"}],
+        }
+    },
+    "untouched": ["scale"],
+}
+OF_FAMILY: dict[str, dict] = {"mudsc": {"spec": SPEC}}
 
 MERGING = [method for method in METHODS if not method.startswith("finetune/")]  # the others train
 
@@ -43,6 +57,9 @@ class Net(nn.Module):
         self.norm = nn.BatchNorm1d(7)
         self.head = nn.Linear(7, 3, bias=False)
 
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head(self.norm(self.first(inputs * self.scale)).relu())
+
 
 def make_pool(names: Sequence[str] = ("a", "b", "c"), dtype: torch.dtype = torch.float32) -> dict[str, nn.Module]:
     models = {}
@@ -58,6 +75,7 @@ def make_pool(names: Sequence[str] = ("a", "b", "c"), dtype: torch.dtype = torch
 def config_of(method: str, names: Sequence[str] = ("a", "b", "c")) -> DictConfig:
     config = OmegaConf.load(CONFIGS / f"{method}.yaml")
     config.update(REQUIRED.get(method, lambda names: {})(names))
+    config.update(OF_FAMILY.get(method.split("/", 1)[0], {}))
     if "seed" in config:
         config.seed = 0
     return config
@@ -65,7 +83,9 @@ def config_of(method: str, names: Sequence[str] = ("a", "b", "c")) -> DictConfig
 
 def run(method: str, models: dict[str, nn.Module]) -> nn.Module:
     names = [name for name in models if name != "_pretrained_"]
-    return instantiate(config_of(method, names), _recursive_=False).run(models)
+    inputs = torch.randn(12, 5, generator=torch.Generator().manual_seed(0))
+    pool = BaseModelPool(models, train_datasets=dict.fromkeys(names, inputs))
+    return instantiate(config_of(method, names), _recursive_=False).run(pool)
 
 
 def test_there_are_methods():

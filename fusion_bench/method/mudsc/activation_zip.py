@@ -1,0 +1,28 @@
+"""Activation zip: units merged greedily, across models and within one, by their activations, in the style of ZipIt.
+
+Stoica et al., "ZipIt! Merging Models from Different Tasks without Training", ICLR 2024, arXiv 2305.03053.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fusion_bench.method.aligned import AlignedAlgorithm
+from fusion_bench.method.mudsc.engine import Engine
+
+
+@dataclass(kw_only=True)
+class ActivationZip(AlignedAlgorithm):
+    """Units merged greedily, across models and within one, by their activations, in the style of ZipIt.
+
+    Args:
+        a: factor in (0, 1] on the similarities of merged units.
+        b: share of the merges that may be within one model, in [0, 1].
+    """
+
+    a: float = 0.5
+    b: float = 1.0
+
+    def engine(self) -> Engine:
+        """How units are matched."""
+        return Engine(matcher="zip", alpha=0.0, a=self.a, b=self.b, seed=self.seed, faithful=self.faithful)

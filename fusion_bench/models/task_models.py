@@ -1,0 +1,48 @@
+"""Networks of several tasks that share part of their tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+
+class TaskModels(nn.Module):
+    """One network a task; tensors that are shared are the same objects in all of them.
+
+    Args:
+        names: of the tasks.
+        models: one network a task, of one architecture; those after the first lose their shared tensors.
+        separate: names of the tensors that are not shared.
+    """
+
+    def __init__(self, names: Sequence[str], models: Sequence[nn.Module], separate: Collection[str]) -> None:
+        super().__init__()
+        self.task_names = tuple(names)
+        self.models = nn.ModuleList(models)
+        first = models[0]
+        for model in models[1:]:
+            for name, _ in [*model.named_parameters(), *model.named_buffers()]:
+                if name not in separate:
+                    _share(first, model, name)
+
+    def for_task(self, name: str) -> nn.Module:
+        """The network of a task.
+
+        Raises:
+            KeyError: if there is no such task.
+        """
+        if name not in self.task_names:
+            raise KeyError(f"no task {name!r} among {list(self.task_names)}")
+        return self.models[self.task_names.index(name)]
+
+    def forward(self, *inputs: Any, **options: Any) -> Mapping[str, Any]:
+        """What each task's network says to the inputs, by name of the task."""
+        pairs = zip(self.task_names, self.models, strict=True)
+        return {name: model(*inputs, **options) for name, model in pairs}
+
+
+def _share(first: nn.Module, model: nn.Module, name: str) -> None:
+    owner, _, last = name.rpartition(".")
+    setattr(model.get_submodule(owner), last, getattr(first.get_submodule(owner), last))

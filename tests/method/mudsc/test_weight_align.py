@@ -1,0 +1,12 @@
+"""WeightAlign gives the published merged model."""
+
+import pytest
+from mudsc_pools import assert_published, oracle_pool
+
+from fusion_bench.method.mudsc import WeightAlign
+
+
+@pytest.mark.parametrize(("options", "run"), [({}, "_useperm@0.5")])
+def test_published_model(options, run):
+    merged = WeightAlign(faithful=True, statistics="none", images=None, **options).run(oracle_pool())
+    assert_published(merged, "mlp", run)
