@@ -5,7 +5,6 @@ import signal
 from pathlib import Path
 
 import pytest
-from torch import Tensor
 
 from fusion_bench.functional.params import LazyParams
 
@@ -18,16 +17,14 @@ def start_ray_for_tests(cores: int = 3):
     return ray
 
 
-class DeadlyParams(LazyParams):
+def deadly(params, name: str, mark: Path) -> LazyParams:
     """Tensors of which one, when it is read for the first time in another process, ends that process by SIGKILL."""
+    parent = os.getpid()
 
-    def __init__(self, params, name: str, mark: Path) -> None:
-        parent = os.getpid()
+    def read(asked):
+        if asked == name and os.getpid() != parent and not mark.exists():
+            mark.write_text(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return params[asked]
 
-        def read(asked: str) -> Tensor:
-            if asked == name and os.getpid() != parent and not mark.exists():
-                mark.write_text(str(os.getpid()))
-                os.kill(os.getpid(), signal.SIGKILL)
-            return params[asked]
-
-        super().__init__(params, read, like=params)
+    return LazyParams(params, read, like=params)
