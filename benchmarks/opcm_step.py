@@ -89,10 +89,7 @@ def compare_time(ours: Project, plain: Project, weights: dict[str, Weight], repe
     }
     torch.set_num_threads(threads)
     seconds(ours, dict(list(weights.items())[:2]), ThreadExecutor(threads).map)  # loads the libraries
-    runs = [
-        {name: seconds(project, weights, run) for name, (project, run) in runners.items()}
-        for _ in range(repeats)
-    ]
+    runs = [{name: seconds(project, weights, run) for name, (project, run) in runners.items()} for _ in range(repeats)]
     for name in runners:
         wall, processor = (statistics.median(run[name][clock] for run in runs) for clock in (0, 1))
         ratios = (statistics.median(run[name][clock] / run["ours"][clock] for run in runs) for clock in (0, 1))

@@ -245,9 +245,7 @@ def tensor_mapper(method: HasCosts, base: Base, runtime: Runtime, store: StateFi
     )
 
 
-def _arriving(
-    pool: BaseModelPool, order: Sequence[str], first: int, runtime: Runtime
-) -> Iterator[tuple[int, Params]]:
+def _arriving(pool: BaseModelPool, order: Sequence[str], first: int, runtime: Runtime) -> Iterator[tuple[int, Params]]:
     """Index and tensors of each model from ``first`` on; the files of the next one are read while one is merged."""
     following: Params | None = None
     for index in range(first, len(order)):

@@ -73,8 +73,8 @@ class TensorMap:
             files = self._store.next_files(dict.fromkeys(accumulator, 0))
             for name, tensor in accumulator.items():
                 files[name].write(name, tensor)
-            self._kept = MappedTensors({name: (files[name].path, name) for name in accumulator}).open()
-        kept = self._kept.renamed({name: name for name in accumulator})
+            self._kept = MappedTensors({name: (files[name].path, name) for name in accumulator})
+        kept = self._kept.renamed({name: name for name in accumulator}).open()
         self._handed_out = {}
         self._store.forget_all_but(kept.paths)
         return replace(state, accumulator=kept)

@@ -58,7 +58,9 @@ class FabricModelFusionProgram:
             log.info("configuration\n%s", format_config_tree(config))
         if self.dry_run:
             for key in ("method", "modelpool", "taskpool", "executor"):
-                self._build(key, getattr(self, key))  # finds values that are out of range; pools load nothing until they are used
+                self._build(
+                    key, getattr(self, key)
+                )  # finds values that are out of range; pools load nothing until they are used
             log.info("dry run: the configuration is complete, nothing was loaded")
             return None
         with run_directory(config, resume=self.resume) as log_dir:

@@ -208,7 +208,9 @@ class _StoredTensors(Mapping[str, Tensor]):
 
     def __init__(self, ray: Any, params: Mapping[str, Tensor]) -> None:
         self._here: Mapping[str, Tensor] | None = {name: params[name].detach().cpu() for name in params}
-        self._stored = {name: (ray.put(_bytes(tensor)), tensor.dtype, tensor.shape) for name, tensor in self._here.items()}
+        self._stored = {
+            name: (ray.put(_bytes(tensor)), tensor.dtype, tensor.shape) for name, tensor in self._here.items()
+        }
 
     def __getitem__(self, name: str) -> Tensor:
         if self._here is not None:

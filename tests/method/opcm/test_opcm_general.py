@@ -120,7 +120,9 @@ def test_actors_write_their_shards_and_the_run_its_usual_files(actors, serial, t
     index = json.loads((checkpoint / "model.safetensors.index.json").read_text())
     shards = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
     assert sorted(set(index["weight_map"].values())) == shards
-    sizes = [sum(t.nbytes for n, t in open_checkpoint(checkpoint, "").items() if index["weight_map"][n] == s) for s in shards]
+    sizes = [
+        sum(t.nbytes for n, t in open_checkpoint(checkpoint, "").items() if index["weight_map"][n] == s) for s in shards
+    ]
     assert sum(sizes) == index["metadata"]["total_size"]
     loaded = CLIPVisionModel.from_pretrained(checkpoint).state_dict()
     assert same_tensors({name.removeprefix("vision_model."): t for name, t in loaded.items()}, _bare(serial))
