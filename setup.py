@@ -1,4 +1,4 @@
-"""Package list: ``fusion_bench`` and the Hydra plugin as found, and the directory ``config`` under the name ``fusion_bench_config``.
+"""Package list: ``fusion_bench`` and its Hydra plugin as found, and ``config`` as ``fusion_bench_config``.
 
 Everything else stands in pyproject.toml. A search cannot find a package whose directory has another name, and
 setuptools takes either a search or a list from pyproject.toml, hence these lines.

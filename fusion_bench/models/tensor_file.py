@@ -103,7 +103,7 @@ class TensorFile:
         data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
         descriptor = os.open(self.path, os.O_WRONLY)
         try:
-            _write_all(descriptor, memoryview(data), len(self._start) + self._offsets[name])
+            _write_all(descriptor, data.data, len(self._start) + self._offsets[name])
         finally:
             os.close(descriptor)  # other machines see it from now on
 

@@ -126,7 +126,7 @@ def test_actors_write_their_shards_and_the_run_its_usual_files(actors, serial, t
     assert sum(sizes) == index["metadata"]["total_size"]
     loaded = CLIPVisionModel.from_pretrained(checkpoint).state_dict()
     assert same_tensors({name.removeprefix("vision_model."): t for name, t in loaded.items()}, _bare(serial))
-    state = [path for path in (tmp_path / "ray" / "resume").rglob("*.safetensors")]
+    state = list((tmp_path / "ray" / "resume").rglob("*.safetensors"))
     assert len(state) == 3  # where it is, and a part for each actor
     assert not list(tmp_path.rglob(".partial-*"))
 
