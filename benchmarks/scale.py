@@ -51,11 +51,10 @@ def run_once(suite: Path, models: int, kind: str, workers: int) -> dict[str, flo
     with tempfile.TemporaryDirectory(dir=suite) as log_dir:
         method = OPCM(shuffle_order=False, offload_dir=f"{log_dir}/offload" if kind == "offload" else None)
         executor = executor_of(kind, workers)
-        before = anonymous_bytes()
         with executor:
             start = time.perf_counter()
             executor.map(len, ["start"])
-            started = time.perf_counter()
+            started, before = time.perf_counter(), anonymous_bytes()
             runtime = Runtime(
                 log_dir=Path(log_dir), executor=executor, callbacks=standard_callbacks(method, log_dir=Path(log_dir))
             )

@@ -85,7 +85,8 @@ class ResumeFile:
             scalars = json.loads(file.metadata()["state"])
         index = scalars.pop("index")
         files = [self.directory / name for name in scalars.pop("files", [])] or [self._path]
-        mapped = MappedTensors({name: (path, name) for path in files for name in tensor_names(path, "the saved state")})
+        held = {name: (path, name) for path in files for name in tensor_names(path, "the saved state")}
+        mapped = MappedTensors(held).absolute()
         if in_files:
             return MergeState(accumulator=mapped.open(), **scalars), index + 1
         # Copies: the files are replaced after the next step.

@@ -108,22 +108,16 @@ def save_params(params: Params, directory: Path, executor: Executor | None = Non
         directory: where they go.
         executor: computes and writes the tensors; its processes have to see the directory. None does so in turn.
     """
-    lazy = params if isinstance(params, LazyParams) else LazyParams(params, params.__getitem__, like=params)
-    if lazy.like is None:
-        computed = {name: params[name] for name in params}
-        lazy = LazyParams(computed, computed.__getitem__, like=computed)
-    forms = {name: Form.of(tensor) for name, tensor in (lazy.like or {}).items()}
+    lazy, like = _with_forms(params)
+    forms = {name: Form.of(like[name]) for name in lazy}
     owner_of = {name: lazy.owner_of(name) for name in forms}
     owners = sorted(set(owner_of.values())) or [0]
     file_names = {owners[0]: SAFETENSORS} if len(owners) == 1 else _shard_names(owners)
-    files = {
-        owner: TensorFile(
-            directory / file,
-            {name: forms[name] for name in forms if owner_of[name] == owner},
-            metadata={"format": "pt"},
-        )
-        for owner, file in file_names.items()
-    }
+    files = {}
+    for owner, file_name in file_names.items():
+        owned = {name: form for name, form in forms.items() if owner_of[name] == owner}
+        files[owner] = TensorFile(directory.absolute() / file_name, owned, metadata={"format": "pt"})
+        files[owner].create()
 
     def write(name: str) -> None:
         files[owner_of[name]].write(name, lazy[name])
@@ -134,6 +128,14 @@ def save_params(params: Params, directory: Path, executor: Executor | None = Non
         total = sum(form.size for form in forms.values())
         weight_map = {name: file_names[owner_of[name]] for name in forms}
         write_json(directory / SAFETENSORS_INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
+
+
+def _with_forms(params: Params) -> tuple[LazyParams, Params]:
+    """The tensors, and tensors of the same shapes and dtypes; they are computed where nothing else tells these."""
+    if isinstance(params, LazyParams) and params.like is not None:
+        return params, params.like
+    held = {name: params[name] for name in params} if isinstance(params, LazyParams) else params
+    return LazyParams(held, held.__getitem__), held
 
 
 def _shard_names(owners: Sequence[int]) -> dict[int, str]:
