@@ -77,7 +77,9 @@ def main() -> None:
     """Measure each number of models in a child process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=int, nargs="+", default=[4, 8], help="numbers of models (default: 4 8)")
-    parser.add_argument("--size", choices=("base", "tiny"), default="base", help="see synthetic.py (default: base)")
+    parser.add_argument(
+        "--size", choices=("base", "base16", "large14", "tiny"), default="base", help="see synthetic.py (default: base)"
+    )
     parser.add_argument(
         "--suite", type=Path, help="directory to keep the synthetic checkpoints in (default: temporary)"
     )

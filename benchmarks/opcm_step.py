@@ -20,10 +20,11 @@ from torch import Tensor
 
 from fusion_bench.functional.eigensystem import Eigensystem
 from fusion_bench.functional.subspace import project_out
-from fusion_bench.utils.executors import Executor, SerialExecutor, ThreadExecutor
+from fusion_bench.utils.executors import ThreadExecutor
 from fusion_bench.utils.lapack import lapack_eigensystem
 
 Project = Callable[[Tensor, Tensor], Tensor]
+Run = Callable[[Callable[[str], Tensor], list[str]], dict[str, Tensor]]
 
 
 class Weight(NamedTuple):
@@ -67,26 +68,28 @@ def tower(layers: int, width: int, generator: torch.Generator) -> dict[str, Weig
     }
 
 
-def seconds(project: Project, weights: dict[str, Weight], executor: Executor) -> tuple[float, float]:
+def in_turn(function: Callable[[str], Tensor], names: list[str]) -> dict[str, Tensor]:
+    """One name after the other, with the threads that torch itself uses."""
+    return {name: function(name) for name in names}
+
+
+def seconds(project: Project, weights: dict[str, Weight], run: Run) -> tuple[float, float]:
     """Wall and processor time of one step."""
     wall, processor = time.perf_counter(), time.process_time()
-    executor.map(lambda name: project(*weights[name]), list(weights))
+    run(lambda name: project(*weights[name]), list(weights))
     return time.perf_counter() - wall, time.process_time() - processor
 
 
 def compare_time(ours: Project, plain: Project, weights: dict[str, Weight], repeats: int, threads: int) -> None:
     """Print the medians of interleaved runs and their ratios."""
-    runners: dict[str, tuple[Project, Executor]] = {
-        "ours": (ours, ThreadExecutor(threads)),
-        "plain loop": (plain, SerialExecutor()),
-        "plain, one weight a thread": (plain, ThreadExecutor(threads)),
+    runners: dict[str, tuple[Project, Run]] = {
+        "ours": (ours, ThreadExecutor(threads).map),
+        "plain loop": (plain, in_turn),
+        "plain, one weight a thread": (plain, ThreadExecutor(threads).map),
     }
     torch.set_num_threads(threads)
-    seconds(ours, dict(list(weights.items())[:2]), ThreadExecutor(threads))  # loads the libraries
-    runs = [
-        {name: seconds(project, weights, executor) for name, (project, executor) in runners.items()}
-        for _ in range(repeats)
-    ]
+    seconds(ours, dict(list(weights.items())[:2]), ThreadExecutor(threads).map)  # loads the libraries
+    runs = [{name: seconds(project, weights, run) for name, (project, run) in runners.items()} for _ in range(repeats)]
     for name in runners:
         wall, processor = (statistics.median(run[name][clock] for run in runs) for clock in (0, 1))
         ratios = (statistics.median(run[name][clock] / run["ours"][clock] for run in runs) for clock in (0, 1))

@@ -13,15 +13,30 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+_BASE = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
 SIZES = {
-    "base": {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12},
-    "tiny": {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4},
+    "base": {**_BASE, "patch_size": 32},
+    "base16": {**_BASE, "patch_size": 16},
+    "large14": {
+        "hidden_size": 1024,
+        "intermediate_size": 4096,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "patch_size": 14,
+    },
+    "tiny": {
+        "hidden_size": 64,
+        "intermediate_size": 256,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "patch_size": 32,
+    },
 }
 
 
 def vision_config(size: str) -> CLIPVisionConfig:
-    """The configuration of CLIP-ViT-B/32's vision tower, or of a small one of the same kind."""
-    return CLIPVisionConfig(image_size=224, patch_size=32, projection_dim=512, **SIZES[size])
+    """The configuration of the vision tower of CLIP-ViT-B/32, B/16 or L/14, or of a small one of the same kind."""
+    return CLIPVisionConfig(image_size=224, projection_dim=512, **SIZES[size])
 
 
 def parameters(config: CLIPVisionConfig) -> dict[str, torch.Size]:

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from fusion_bench.functional.params import Params
-from fusion_bench.method.continual import Base
 from fusion_bench.method.opcm.ties_merging import ContinualTiesMerging
+from fusion_bench.method.state import Base
 from fusion_bench.utils.executors import ThreadExecutor
 
 T = TypeVar("T")

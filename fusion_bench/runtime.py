@@ -87,6 +87,11 @@ class Runtime:
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext
     profile: Profile = field(default_factory=Profile)
 
+    @property
+    def merging_device(self) -> torch.device:
+        """Where tensors are merged: processes of an executor of their own work on the CPU."""
+        return torch.device("cpu") if self.executor.owners else self.device
+
     def notify(self, hook: str, *arguments: object) -> None:
         """Call the hook of that name on every callback, in order."""
         for callback in self.callbacks:

@@ -13,11 +13,45 @@ Params = Mapping[str, Tensor]
 
 
 class LazyParams(Mapping[str, Tensor]):
-    """Tensors computed each time they are asked for, so that a merged model costs no memory until it is used."""
+    """Tensors computed each time they are asked for, so that a merged model costs no memory until it is used.
 
-    def __init__(self, names: Iterable[str], make: Callable[[str], Tensor]) -> None:
+    Args:
+        names: the names, in order.
+        make: computes a tensor.
+        like: tensors of the same names, shapes and dtypes, which tell them without computing; None if there are none.
+        owner_of: which of several processes holds what a tensor is computed from; those not named are of the first.
+    """
+
+    def __init__(
+        self,
+        names: Iterable[str],
+        make: Callable[[str], Tensor],
+        like: Params | None = None,
+        owner_of: Mapping[str, int] | None = None,
+    ) -> None:
         self._make = make
         self._names = dict.fromkeys(names)
+        self._like = like
+        self._owner_of = owner_of or {}
+
+    def renamed(self, old_names: Mapping[str, str]) -> LazyParams:
+        """The tensors that ``old_names`` lists as ``{new name: name here}``, in that order."""
+        like = self._like
+        return LazyParams(
+            old_names,
+            lambda name: self[old_names[name]],
+            like=None if like is None else LazyParams(old_names, lambda name: like[old_names[name]]),
+            owner_of={new: self.owner_of(old) for new, old in old_names.items()},
+        )
+
+    def owner_of(self, name: str) -> int:
+        """The process that holds what ``name`` is computed from."""
+        return self._owner_of.get(name, 0)
+
+    @property
+    def like(self) -> Params | None:
+        """Tensors of the same names, shapes and dtypes, without computing; None if that is not known."""
+        return self._like
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._names:
@@ -38,7 +72,7 @@ def on_device(params: Params, device: torch.device) -> Params:
     """``params`` whose tensors arrive on ``device``; the same object where nothing has to move."""
     if device.type == "cpu":
         return params
-    return LazyParams(params, lambda name: params[name].to(device))
+    return LazyParams(params, lambda name: params[name].to(device), like=params)
 
 
 def is_mergeable(tensor: Tensor) -> bool:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
-import math
 import random
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
-from torch import Tensor
-
-from fusion_bench.functional.params import LazyParams, Params, is_mergeable, on_device, work_dtype
+from fusion_bench.functional.params import Params, on_device
 from fusion_bench.method.base_algorithm import BaseAlgorithm
 from fusion_bench.method.resume import ResumeFile, recorded_order
+from fusion_bench.method.state import Base, MapTensors, MergeState
+from fusion_bench.method.tensor_map import StateFiles, TensorMap
 from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool, as_modelpool
+from fusion_bench.models.mapped import MappedTensors
 from fusion_bench.runtime import RunStart, Runtime, StepEvent
 from fusion_bench.utils.files import read_json
 from fusion_bench.utils.memory import release_free_memory
@@ -25,66 +27,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 EVALUATION_PLANS = ("seen", "diagonal", "all", "none")
-
-
-class MapTensors(Protocol):
-    """Applies a function to every named tensor; results by name, in the order of ``names``."""
-
-    def __call__(self, function: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
-        """``{name: function(name)}``."""
-        ...
-
-
-@dataclass(frozen=True)
-class Base:
-    """What the models of a run have in common: the point task vectors are measured from, and the architecture."""
-
-    params: Params
-    linear_weights: frozenset[str]  # names of the weights of ``nn.Linear`` modules
-    is_pretrained: bool = True  # False where the first model stands in for a missing pretrained one
-
-    @property
-    def mergeable(self) -> list[str]:
-        """Names of the floating-point tensors, in the order of the model."""
-        return [name for name, tensor in self.params.items() if is_mergeable(tensor)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MergeState:
-    """All a continual method remembers: merged = base + accumulator / divisor. Its size does not grow with T."""
-
-    accumulator: Mapping[str, Tensor]  # at least float32, one tensor per mergeable name
-    divisor: float  # λ_t of OPCM, the number of models for an average, else 1
-    count: int  # models folded in so far
-    task_vector_norm: float  # L2 norm of the latest task vector over all tensors
-    norm_sum: float  # sum of the task vector norms so far
-    accumulator_norm: float
-    split_ranks: Mapping[str, int] = field(default_factory=dict)  # protected directions per weight, if any
-
-    def merged(self, base: Params) -> Params:
-        """The merged parameters in the dtype of ``base``, each computed when asked for."""
-
-        def tensor(name: str) -> Tensor:
-            origin = base[name]
-            if name not in self.accumulator:
-                return origin.clone()
-            offset = self.accumulator[name].to(origin.device) / self.divisor
-            return offset.add_(origin.to(work_dtype(origin))).to(origin.dtype)
-
-        return LazyParams(base, tensor)
-
-    def metrics(self) -> dict[str, float]:
-        """Norms and λ_t under the names they are logged by."""
-        return {
-            "model/task_vector_norm": self.task_vector_norm,
-            "model/avg_task_vector_norm": self.norm_sum / self.count,
-            "model/merged_task_vector_norm": self.accumulator_norm / self.divisor,
-            "model/lambda_t": self.divisor,
-            "empirical/lambda_t": math.sqrt(self.count),
-        }
+# By what an interrupted run may differ from the one that goes on: the order itself is compared, and where and by whom
+# tensors are computed makes no difference.
+_NOT_COMPARED = ("shuffle_order", "order", "seed", "offload_dir", "num_ray_actors", "ray_address")
 
 
 @dataclass(kw_only=True)
@@ -99,6 +46,7 @@ class ContinualAlgorithm(BaseAlgorithm):
         evaluate_on_every_step: evaluate the tasks seen so far after every step.
         evaluate: an evaluation plan that overrides ``evaluate_on_every_step``: ``seen``, ``diagonal`` (the new task
             at each step, all at the last), ``all`` or ``none``.
+        offload_dir: directory in which the accumulator is kept, memory-mapped, instead of in memory.
     """
 
     shuffle_order: bool = True
@@ -107,6 +55,7 @@ class ContinualAlgorithm(BaseAlgorithm):
     save_on_every_step: bool = True
     evaluate_on_every_step: bool = True
     evaluate: str | None = None
+    offload_dir: str | None = None
 
     def __post_init__(self) -> None:
         if self.evaluate is not None and self.evaluate not in EVALUATION_PLANS:
@@ -121,6 +70,10 @@ class ContinualAlgorithm(BaseAlgorithm):
     def evaluation_plan(self) -> str:
         """Which tasks are evaluated after each step: one of :data:`EVALUATION_PLANS`."""
         return self.evaluate or ("seen" if self.evaluate_on_every_step else "none")
+
+    def tensor_cost(self, name: str, base: Base) -> float:
+        """What a step costs for one tensor, in any unit: its entries, unless a method says otherwise."""
+        return float(base.params[name].numel())
 
     @abstractmethod
     def merge_step(self, state: MergeState | None, incoming: Params, base: Base, map_tensors: MapTensors) -> MergeState:
@@ -154,38 +107,36 @@ class ContinualAlgorithm(BaseAlgorithm):
         with runtime.profile("checking models"):
             pool.check(order, needs_pretrained=self.needs_pretrained)
         resume = self._open_resume_file(pool, order, runtime)
-        with runtime.profile("loading"):
-            base = load_base(pool, order, runtime)
-        state, first_step = resume.load(runtime.device) if resume else (None, 0)
-        runtime.notify("on_run_start", RunStart(order=order, first_step=first_step, log_dir=runtime.log_dir))
-
-        def event(index: int, state: MergeState) -> StepEvent:
-            return StepEvent(
-                index=index,
-                name=order[index],
-                order=order,
-                params=state.merged(base.params),
-                metrics=state.metrics() if base.is_pretrained else {},
-                split_ranks=state.split_ranks,
-                build_model=pool.build_model,
-                save_params=pool.save_params,
-            )
-
-        if state is not None and first_step == len(order):  # the interrupted run had only its end missing
-            yield event(first_step - 1, state)
-            return
-        for index in range(first_step, len(order)):
+        with ExitStack() as stack:
+            stack.enter_context(runtime.executor)
             with runtime.profile("loading"):
-                incoming = on_device(pool.load_params(order[index]), runtime.device)
-            with runtime.profile("merging"):
-                state = self.merge_step(state, incoming, base, tensor_mapper(runtime))
-                release_free_memory()  # the state before, which lay between what is still in use
-            log.info("merged %s (step %d of %d)", order[index], index + 1, len(order))
-            yield event(index, state)
-            release_free_memory()  # what the consumer built, evaluated or saved
-            if resume and self.save_on_every_step:
-                with runtime.profile("saving state"):
-                    resume.save(state, index)
+                base = load_base(pool, order, runtime)
+            store = self._open_store(base, runtime)
+            map_tensors = tensor_mapper(self, base, runtime, stack.enter_context(store) if store else None)
+            state, first_step = resume.load(runtime, in_files=store is not None) if resume else (None, 0)
+            runtime.notify("on_run_start", RunStart(order=order, first_step=first_step, log_dir=runtime.log_dir))
+            event = partial(_event, pool=pool, order=order, base=base, map_tensors=map_tensors, runtime=runtime)
+            if state is not None and first_step == len(order):  # the interrupted run had only its end missing
+                yield event(first_step - 1, state)
+                return
+            for index, incoming in _arriving(pool, order, first_step, runtime):
+                with runtime.profile("merging"):
+                    state = map_tensors.keep(self.merge_step(_at_hand(state, runtime), incoming, base, map_tensors))
+                    del incoming
+                    release_free_memory()  # the state before, which lay between what is still in use
+                log.info("merged %s (step %d of %d)", order[index], index + 1, len(order))
+                yield event(index, state)
+                release_free_memory()  # what the consumer built, evaluated or saved
+                if resume and self.save_on_every_step:
+                    with runtime.profile("saving state"):
+                        resume.save(state, index)
+
+    def _open_store(self, base: Base, runtime: Runtime) -> StateFiles | None:
+        """Files for the state, if it is to be kept on disk or belongs to several processes."""
+        if self.offload_dir is None and not runtime.executor.owners:
+            return None
+        beside = runtime.log_dir / "resume" if runtime.log_dir else None
+        return StateFiles(Path(self.offload_dir) if self.offload_dir else beside, like=base.params)
 
     def loaded_names(self, modelpool: BaseModelPool) -> list[str]:
         """The models of the order, and the one whose architecture they have to share.
@@ -222,8 +173,7 @@ class ContinualAlgorithm(BaseAlgorithm):
     def _open_resume_file(self, pool: BaseModelPool, order: tuple[str, ...], runtime: Runtime) -> ResumeFile | None:
         if runtime.log_dir is None:
             return None
-        skipped = ("shuffle_order", "order", "seed")  # the order itself is compared
-        settings = {key: value for key, value in self.config_dict().items() if key not in skipped}
+        settings = {key: value for key, value in self.config_dict().items() if key not in _NOT_COMPARED}
         with runtime.profile("fingerprints"):
             fingerprints = pool.fingerprints(order)
         return ResumeFile.open(
@@ -264,17 +214,74 @@ def explicit_order(order: Sequence[str] | str, model_names: Sequence[str]) -> tu
 
 def load_base(pool: BaseModelPool, order: Sequence[str], runtime: Runtime) -> Base:
     """The pretrained model's tensors, or the first model's where the pool has no pretrained one."""
-    name = PRETRAINED if pool.has_pretrained else order[0]
-    params = on_device(pool.load_params(name), runtime.device)
+    params = load_shared(pool, PRETRAINED if pool.has_pretrained else order[0], runtime)
     return Base(params, frozenset(pool.linear_weight_names()), is_pretrained=pool.has_pretrained)
 
 
-def tensor_mapper(runtime: Runtime) -> MapTensors:
+def load_shared(pool: BaseModelPool, name: str, runtime: Runtime) -> Params:
+    """The tensors of a model where the executor of ``runtime`` can read them, on the device it computes on."""
+    params, files = pool.load_params(name), []
+    if isinstance(params, MappedTensors):
+        params = params.absolute()
+        files = params.paths
+    return on_device(runtime.executor.share(params, f"model {name!r}", files), runtime.merging_device)
+
+
+class HasCosts(Protocol):
+    """What says how the work is shared out."""
+
+    def tensor_cost(self, name: str, base: Base) -> float:
+        """What one tensor costs, in any unit."""
+        ...
+
+
+def tensor_mapper(method: HasCosts, base: Base, runtime: Runtime, store: StateFiles | None = None) -> TensorMap:
     """The executor of ``runtime`` as a method sees it; progress goes to the callbacks."""
+    return TensorMap(
+        runtime.executor,
+        {name: method.tensor_cost(name, base) for name in base.params},
+        tick=lambda done, total: runtime.notify("on_progress", done, total),
+        store=store,
+    )
 
-    def map_tensors(function: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
-        return runtime.executor.map(
-            function, names, tick=lambda done, total: runtime.notify("on_progress", done, total)
-        )
 
-    return map_tensors
+def _arriving(pool: BaseModelPool, order: Sequence[str], first: int, runtime: Runtime) -> Iterator[tuple[int, Params]]:
+    """Index and tensors of each model from ``first`` on; the files of the next one are read while one is merged."""
+    following: Params | None = None
+    for index in range(first, len(order)):
+        with runtime.profile("loading"):
+            incoming = following if following is not None else load_shared(pool, order[index], runtime)
+            following = None
+            if isinstance(incoming, MappedTensors) and index + 1 < len(order):
+                following = load_shared(pool, order[index + 1], runtime)
+                if isinstance(following, MappedTensors):
+                    following.read_ahead()
+        yield index, incoming
+
+
+def _at_hand(state: MergeState | None, runtime: Runtime) -> MergeState | None:
+    """The state as a step takes it: on the device where the step is computed."""
+    return state and replace(state, accumulator=on_device(state.accumulator, runtime.merging_device))
+
+
+def _event(
+    index: int,
+    state: MergeState,
+    *,
+    pool: BaseModelPool,
+    order: tuple[str, ...],
+    base: Base,
+    map_tensors: TensorMap,
+    runtime: Runtime,
+) -> StepEvent:
+    """What the consumers of a step get to see."""
+    return StepEvent(
+        index=index,
+        name=order[index],
+        order=order,
+        params=state.merged(base.params, map_tensors.owner_of),
+        metrics=state.metrics() if base.is_pretrained else {},
+        split_ranks=state.split_ranks,
+        build_model=pool.build_model,
+        save_params=partial(pool.save_params, executor=runtime.executor),
+    )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from fusion_bench.functional.params import LazyParams, Params, on_device
+from fusion_bench.functional.params import LazyParams, Params
 from fusion_bench.method.base_algorithm import BaseAlgorithm
-from fusion_bench.method.continual import Base, MapTensors, load_base, tensor_mapper
+from fusion_bench.method.continual import load_base, load_shared, tensor_mapper
+from fusion_bench.method.state import Base, MapTensors
 from fusion_bench.modelpool.base_pool import BaseModelPool, as_modelpool
 from fusion_bench.runtime import RunStart, Runtime
 
@@ -27,6 +28,10 @@ class OneShotAlgorithm(BaseAlgorithm):
     def needs_pretrained(self) -> bool:
         """Whether the method is undefined without the pretrained model."""
         return True
+
+    def tensor_cost(self, name: str, base: Base) -> float:
+        """What merging one tensor costs, in any unit: its entries."""
+        return float(base.params[name].numel())
 
     @abstractmethod
     def merge(self, models: Mapping[str, Params], base: Base, map_tensors: MapTensors) -> Mapping[str, Tensor]:
@@ -59,12 +64,13 @@ class OneShotAlgorithm(BaseAlgorithm):
             raise ValueError(f"the model pool has no models to merge; it has {pool.all_model_names}")
         with runtime.profile("checking models"):
             pool.check(names, needs_pretrained=self.needs_pretrained)
-        with runtime.profile("loading"):
-            base = load_base(pool, names, runtime)
-            models = {name: on_device(pool.load_params(name), runtime.device) for name in names}
-        runtime.notify("on_run_start", RunStart(order=tuple(names), log_dir=runtime.log_dir))
-        with runtime.profile("merging"):
-            merged = self.merge(models, base, tensor_mapper(runtime))
+        with runtime.executor:
+            with runtime.profile("loading"):
+                base = load_base(pool, names, runtime)
+                models = {name: load_shared(pool, name, runtime) for name in names}
+            runtime.notify("on_run_start", RunStart(order=tuple(names), log_dir=runtime.log_dir))
+            with runtime.profile("merging"):
+                merged = self.merge(models, base, tensor_mapper(self, base, runtime))
         return pool.build_model(
             LazyParams(base.params, lambda name: merged[name] if name in merged else base.params[name])
         )

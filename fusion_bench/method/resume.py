@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusion_bench.utils.files import atomic_path, read_json, remove_partial, write_json
+from fusion_bench.method.state import MergeState
+from fusion_bench.models.mapped import MappedTensors, tensor_names
+from fusion_bench.models.tensor_file import Form, TensorFile
+from fusion_bench.utils.files import atomic_directory, atomic_path, link_or_copy, read_json, remove_partial, write_json
 
 if TYPE_CHECKING:
-    import torch
-
-    from fusion_bench.method.continual import MergeState
+    from fusion_bench.runtime import Runtime
 
 _DIRECTORY = "resume"
 _ORDER_FILE = "model_names.json"
@@ -45,10 +47,11 @@ class ResumeFile:
 
     def save(self, state: MergeState, index: int) -> None:
         """Replace the saved state by the one after step ``index``."""
-        from safetensors.torch import save_file
-
+        accumulator = state.accumulator
+        in_files = isinstance(accumulator, MappedTensors)
         scalars = {
             "index": index,
+            "files": self._keep_files(accumulator.paths, index) if isinstance(accumulator, MappedTensors) else [],
             "divisor": state.divisor,
             "count": state.count,
             "task_vector_norm": state.task_vector_norm,
@@ -56,24 +59,47 @@ class ResumeFile:
             "accumulator_norm": state.accumulator_norm,
             "split_ranks": dict(state.split_ranks),
         }
+        held = {} if in_files else dict(accumulator)
         with atomic_path(self._path) as partial:
-            tensors = {name: tensor.cpu().contiguous() for name, tensor in state.accumulator.items()}
-            save_file(tensors, partial, metadata={"state": json.dumps(scalars)})
+            forms = {name: Form.of(tensor) for name, tensor in held.items()}
+            file = TensorFile(partial, forms, metadata={"state": json.dumps(scalars)})
+            file.create()
+            for name, tensor in held.items():
+                file.write(name, tensor)
+        for place in sorted(self.directory.glob("step_*")):
+            if not in_files or place.name != f"step_{index}":
+                shutil.rmtree(place, ignore_errors=True)
 
-    def load(self, device: torch.device) -> tuple[MergeState | None, int]:
-        """The saved state and the number of complete steps; ``(None, 0)`` before the first."""
+    def load(self, runtime: Runtime, *, in_files: bool = False) -> tuple[MergeState | None, int]:
+        """The saved state and the number of complete steps; ``(None, 0)`` before the first.
+
+        Args:
+            runtime: says where the state goes.
+            in_files: leave its tensors in their files, memory-mapped.
+        """
         from safetensors import safe_open
-
-        from fusion_bench.method.continual import MergeState
 
         if not self._path.exists():
             return None, 0
         with safe_open(self._path, "pt") as file:
             scalars = json.loads(file.metadata()["state"])
-            # Copies: the mapped file is replaced after the next step.
-            accumulator = {name: file.get_tensor(name).clone().to(device) for name in file.keys()}  # noqa: SIM118
         index = scalars.pop("index")
+        files = [self.directory / name for name in scalars.pop("files", [])] or [self._path]
+        held = {name: (path, name) for path in files for name in tensor_names(path, "the saved state")}
+        mapped = MappedTensors(held).absolute()
+        if in_files:
+            return MergeState(accumulator=mapped.open(), **scalars), index + 1
+        # Copies: the files are replaced after the next step.
+        accumulator = {name: tensor.clone().to(runtime.merging_device) for name, tensor in mapped.items()}
         return MergeState(accumulator=accumulator, **scalars), index + 1
+
+    def _keep_files(self, paths: Sequence[Path], index: int) -> list[str]:
+        """Names, in the directory, of files with the content of ``paths``, which others may delete then."""
+        place = self.directory / f"step_{index}"
+        with atomic_directory(place) as partial:
+            for path in paths:
+                link_or_copy(path, partial / path.name)
+        return [f"{place.name}/{path.name}" for path in paths]
 
     @property
     def _path(self) -> Path:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from fusion_bench.functional.linear import linear_merge
 from fusion_bench.functional.params import Params
-from fusion_bench.method.continual import Base, MapTensors
 from fusion_bench.method.one_shot import OneShotAlgorithm
+from fusion_bench.method.state import Base, MapTensors
 
 
 @dataclass(kw_only=True)

@@ -14,8 +14,8 @@ from fusion_bench.functional.linear import add_to_base
 from fusion_bench.functional.params import Params, task_vector
 from fusion_bench.functional.sparsify import LoadTensor, keep_fraction
 from fusion_bench.functional.ties import check_merge_func, ties_merger, widest_dtype, without
-from fusion_bench.method.continual import Base, MapTensors
 from fusion_bench.method.one_shot import OneShotAlgorithm
+from fusion_bench.method.state import Base, MapTensors
 
 
 @dataclass(kw_only=True)

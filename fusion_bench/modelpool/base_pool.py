@@ -22,6 +22,7 @@ from fusion_bench.models.needed import model_needed
 from fusion_bench.sources.local import located
 from fusion_bench.sources.needed import Needed
 from fusion_bench.utils.configurable import Configurable, build
+from fusion_bench.utils.executors import Executor
 
 PRETRAINED = "_pretrained_"
 MERGED = "_merged_"
@@ -225,8 +226,14 @@ class BaseModelPool(Configurable):
         model.load_state_dict({name: params[name] for name in params}, strict=True)
         return model
 
-    def save_params(self, params: Params, path: str | Path) -> None:
-        """Write ``params`` as a model of this pool's architecture, atomically."""
+    def save_params(self, params: Params, path: str | Path, *, executor: Executor | None = None) -> None:
+        """Write ``params`` as a model of this pool's architecture, atomically.
+
+        Args:
+            params: the tensors.
+            path: the directory, replaced if it exists.
+            executor: for pools that write tensors without building a module; this one has no use for it.
+        """
         self.save_model(self.build_model(params), path)
 
     def linear_weight_names(self) -> tuple[str, ...]:

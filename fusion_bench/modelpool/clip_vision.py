@@ -29,6 +29,7 @@ from fusion_bench.models.hub import fetch, model_directory
 from fusion_bench.models.needed import PROCESSOR_FILES, processor_needed
 from fusion_bench.sources.local import located
 from fusion_bench.sources.needed import Needed
+from fusion_bench.utils.executors import Executor
 from fusion_bench.utils.files import atomic_directory
 
 
@@ -181,12 +182,18 @@ class CLIPVisionModelPool(BaseModelPool):
             stored = {key: tensor.detach() for key, tensor in module.state_dict().items()}
         return self._architecture(name).select(stored, _owner(name))
 
-    def save_params(self, params: Params, path: str | Path) -> None:
-        """Write an HF directory, atomically: configuration, weights and, where known, the preprocessor."""
+    def save_params(self, params: Params, path: str | Path, *, executor: Executor | None = None) -> None:
+        """Write an HF directory, atomically: configuration, weights and, where known, the preprocessor.
+
+        Args:
+            params: tensors under canonical names.
+            path: the directory, replaced if it exists.
+            executor: computes and writes the tensors, each of its owners into a shard of its own.
+        """
         architecture = self._architecture(self.pretrained_or_first_name)
         stored = architecture.stored(params)
         with atomic_directory(path) as directory:
-            save_params(stored, directory)
+            save_params(stored, directory, executor)
             architecture.config_for(stored).save_pretrained(directory)
             if self._processor is not None or self._has_processor_file():
                 self.load_processor().save_pretrained(directory)

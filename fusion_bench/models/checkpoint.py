@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fusion_bench.functional.params import Params
+from fusion_bench.functional.params import LazyParams, Params
 from fusion_bench.models.mapped import MappedTensors, tensor_names
-from fusion_bench.utils.files import atomic_directory, read_json
+from fusion_bench.models.tensor_file import Form, TensorFile
+from fusion_bench.utils.executors import Executor, SerialExecutor
+from fusion_bench.utils.files import atomic_directory, read_json, write_json
 
 SAFETENSORS = "model.safetensors"
 SAFETENSORS_INDEX = "model.safetensors.index.json"
@@ -95,16 +97,50 @@ def save_module(model: nn.Module, path: Path, **kwargs: Any) -> None:
         save_model(model, str(directory / SAFETENSORS))
 
 
-def save_params(params: Params, directory: Path) -> None:
-    """Write tensors as ``model.safetensors`` into an existing directory.
+def save_params(params: Params, directory: Path, executor: Executor | None = None) -> None:
+    """Write tensors into an existing directory: ``model.safetensors``, or one shard an owner and their index, last.
 
-    Tensors that are computed on demand are computed once each, in the order of ``params``; nothing else is copied
-    unless a tensor is not contiguous or not on the CPU.
+    Tensors that are computed on demand are computed once each. Where their shapes are known before, they are written as
+    they are computed, so that memory holds no more than those in work.
+
+    Args:
+        params: the tensors.
+        directory: where they go.
+        executor: computes and writes the tensors; its processes have to see the directory. None does so in turn.
     """
-    from safetensors.torch import save_file
+    lazy, like = _with_forms(params)
+    forms = {name: Form.of(like[name]) for name in lazy}
+    owner_of = {name: lazy.owner_of(name) for name in forms}
+    owners = sorted(set(owner_of.values())) or [0]
+    file_names = {owners[0]: SAFETENSORS} if len(owners) == 1 else _shard_names(owners)
+    files = {}
+    for owner, file_name in file_names.items():
+        owned = {name: form for name, form in forms.items() if owner_of[name] == owner}
+        files[owner] = TensorFile(directory.absolute() / file_name, owned, metadata={"format": "pt"})
+        files[owner].create()
 
-    tensors: dict[str, Tensor] = {name: params[name].detach().cpu().contiguous() for name in params}
-    save_file(tensors, directory / SAFETENSORS, metadata={"format": "pt"})
+    def write(name: str) -> None:
+        files[owner_of[name]].write(name, lazy[name])
+
+    largest_first = sorted(forms, key=lambda name: -forms[name].size)
+    (executor or SerialExecutor()).map(write, largest_first, owner_of=owner_of)
+    if len(owners) > 1:
+        total = sum(form.size for form in forms.values())
+        weight_map = {name: file_names[owner_of[name]] for name in forms}
+        write_json(directory / SAFETENSORS_INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
+
+
+def _with_forms(params: Params) -> tuple[LazyParams, Params]:
+    """The tensors, and tensors of the same shapes and dtypes; they are computed where nothing else tells these."""
+    if isinstance(params, LazyParams) and params.like is not None:
+        return params, params.like
+    held = {name: params[name] for name in params} if isinstance(params, LazyParams) else params
+    return LazyParams(held, held.__getitem__), held
+
+
+def _shard_names(owners: Sequence[int]) -> dict[int, str]:
+    """The file of each owner, as Hugging Face numbers them."""
+    return {owner: f"model-{i:05d}-of-{len(owners):05d}.safetensors" for i, owner in enumerate(owners, start=1)}
 
 
 def _weight_map(index: Path, owner: str) -> dict[str, str]:

@@ -72,7 +72,7 @@ class VisionArchitecture:
             return params.renamed(chosen)
         return {name: params[key] for name, key in chosen.items()}
 
-    def stored(self, params: Params) -> Params:
+    def stored(self, params: Params) -> LazyParams:
         """``params``, given under canonical names, under those of this version's ``CLIPVisionModel``.
 
         Raises:
@@ -85,7 +85,8 @@ class VisionArchitecture:
                 f"the tensors do not fit the CLIP vision tower: missing {_some(missing)}, unknown {_some(unknown)}"
             )
         canonical = {stored: name for name, stored in self.module_names.items()}
-        return LazyParams(canonical, lambda stored: params[canonical[stored]])
+        lazy = params if isinstance(params, LazyParams) else LazyParams(params, params.__getitem__, like=params)
+        return lazy.renamed(canonical)
 
     def build(self, params: Params) -> nn.Module:
         """A ``CLIPVisionModel`` in eval mode that holds copies of ``params``, given under canonical names.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,38 @@ class MappedTensors(Mapping[str, Tensor]):
         """The tensors ``stored_names`` lists as ``{new name: name here}``, in that order."""
         return MappedTensors({new: self._entries[stored] for new, stored in stored_names.items()})
 
-    def __getitem__(self, name: str) -> Tensor:
-        path, stored = self._entries[name]
+    @property
+    def paths(self) -> list[Path]:
+        """The files, each once."""
+        return list(dict.fromkeys(path for path, _ in self._entries.values()))
+
+    def absolute(self) -> MappedTensors:
+        """The same tensors in files named from the root, as a process in another directory needs them."""
+        return MappedTensors({name: (path.absolute(), stored) for name, (path, stored) in self._entries.items()})
+
+    def open(self) -> MappedTensors:
+        """Open every file now, so that its tensors stay there when it is deleted; returns itself."""
+        for path in self.paths:
+            self._opened(path)
+        return self
+
+    def read_ahead(self) -> None:
+        """Ask the system to start reading the files into memory that it has to spare; returns at once."""
+        if not hasattr(os, "posix_fadvise"):
+            return
+        for path in self.paths:
+            with path.open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+
+    def _opened(self, path: Path) -> Any:
         handle = self._handles.get(path)
         if handle is None:
             handle = self._handles.setdefault(path, safe_open(path, framework="pt"))
-        tensor: Tensor = handle.get_tensor(stored)
+        return handle
+
+    def __getitem__(self, name: str) -> Tensor:
+        path, stored = self._entries[name]
+        tensor: Tensor = self._opened(path).get_tensor(stored)
         return tensor
 
     def __iter__(self) -> Iterator[str]:

@@ -32,6 +32,7 @@ class FabricModelFusionProgram:
     modelpool: Any
     taskpool: Any = None
     fabric: Any = None
+    executor: Any = None
     path: Any = field(default_factory=dict)
     seed: int | None = None
     fast_dev_run: bool = False
@@ -56,8 +57,10 @@ class FabricModelFusionProgram:
         if self.print_config:
             log.info("configuration\n%s", format_config_tree(config))
         if self.dry_run:
-            for key, part in (("method", self.method), ("modelpool", self.modelpool), ("taskpool", self.taskpool)):
-                self._build(key, part)  # finds values that are out of range; pools load nothing until they are used
+            for key in ("method", "modelpool", "taskpool", "executor"):
+                self._build(
+                    key, getattr(self, key)
+                )  # finds values that are out of range; pools load nothing until they are used
             log.info("dry run: the configuration is complete, nothing was loaded")
             return None
         with run_directory(config, resume=self.resume) as log_dir:
@@ -73,6 +76,7 @@ class FabricModelFusionProgram:
         method = self._build("method", self.method)
         modelpool = self._build("modelpool", self.modelpool)
         taskpool = self._build("taskpool", self.taskpool)
+        executor = self._build("executor", self.executor)
         individual = individual_accuracies(self.individual_accuracy)
         check_group(self.fabric, taskpool)
         fabric = build_fabric(self.fabric, log_dir)
@@ -87,6 +91,7 @@ class FabricModelFusionProgram:
                 seed=self.seed,
                 individual=individual,
                 loggers=fabric.loggers,
+                executor=executor,
                 device=fabric.device,
                 autocast=fabric.autocast,
                 fabric=fabric,

@@ -19,6 +19,7 @@ from fusion_bench.modelpool.base_pool import as_modelpool
 from fusion_bench.programs.inputs import check_inputs
 from fusion_bench.report import ContinualReport, EvalReport
 from fusion_bench.runtime import Callback, Runtime
+from fusion_bench.utils.executors import Executor, ThreadExecutor
 from fusion_bench.utils.timing import Profile
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def merge_and_evaluate(
     seed: int | None = None,
     individual: Mapping[str, float] | None = None,
     loggers: Sequence[Any] = (),
+    executor: Executor | None = None,
     device: torch.device | str = "cpu",
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
     fabric: Any = None,
@@ -60,6 +62,7 @@ def merge_and_evaluate(
         seed: seed of the order of methods whose own seed is null.
         individual: accuracy, in 0..1, of each fine-tuned model on its own task, for normalised accuracy.
         loggers: Lightning loggers that receive the scalars.
+        executor: what merges tensors: threads, unless another one is given.
         device: where tensors are merged.
         autocast: makes the context in which models are evaluated, for example ``fabric.autocast``.
         fabric: handed to algorithms that ask for one.
@@ -81,6 +84,7 @@ def merge_and_evaluate(
         )
     runtime = Runtime(
         device=torch.device(device),
+        executor=executor or ThreadExecutor(),
         callbacks=callbacks,
         log_dir=directory,
         resume=resume,

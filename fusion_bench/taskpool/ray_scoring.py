@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from fusion_bench.report import TaskScore
-from fusion_bench.utils.ray_executor import import_ray, start_ray
+from fusion_bench.utils.ray_session import import_ray, start_ray
 
 
 class RayScoring:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
 from typing import Protocol, TypeVar
 
 import torch
+from torch import Tensor
 
 from fusion_bench.utils.memory import release_free_memory
 
@@ -19,35 +22,102 @@ Tick = Callable[[int, int], None]
 
 
 class Executor(Protocol):
-    """Runs ``function(name)`` for every name; a method never knows which executor it has."""
+    """Runs ``function(name)`` for every name; a method never knows which executor it has.
 
-    def map(self, function: Callable[[str], T], names: Sequence[str], tick: Tick | None = None) -> dict[str, T]:
-        """Results by name, in the order of ``names``; ``tick(done, total)`` after each one."""
+    Each name is computed with one BLAS thread, so that every executor gives the same bits. An executor is a context
+    manager, which may be entered again; what it needs beyond this process lives inside the block.
+    """
+
+    @property
+    def owners(self) -> int:
+        """How many processes own tensors; 0 where everything happens in this one and shares its memory."""
         ...
+
+    def map(
+        self,
+        function: Callable[[str], T],
+        names: Sequence[str],
+        tick: Tick | None = None,
+        owner_of: Mapping[str, int] | None = None,
+    ) -> dict[str, T]:
+        """Results by name, in the order of ``names``, in which they are started too.
+
+        Args:
+            function: what to compute for a name.
+            names: the names.
+            tick: called as ``tick(done, total)`` after each result.
+            owner_of: the process that computes a name, less than ``owners``; None leaves the choice to the executor.
+        """
+        ...
+
+    def share(self, params: Mapping[str, Tensor], owner: str, files: Sequence[Path] = ()) -> Mapping[str, Tensor]:
+        """The same tensors in a form that the processes of this executor can read by themselves.
+
+        Args:
+            params: tensors by name.
+            owner: whose tensors they are, as the start of an error message: ``"model 'mnist'"``.
+            files: what the tensors are read from whenever they are asked for; none if they are in memory.
+        """
+        ...
+
+    def __enter__(self) -> Executor: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 class SerialExecutor:
-    """One tensor after the other, with whatever threads torch itself uses."""
+    """One tensor after the other, on one BLAS thread."""
 
-    def map(self, function: Callable[[str], T], names: Sequence[str], tick: Tick | None = None) -> dict[str, T]:
+    owners = 0
+
+    def map(
+        self,
+        function: Callable[[str], T],
+        names: Sequence[str],
+        tick: Tick | None = None,
+        owner_of: Mapping[str, int] | None = None,
+    ) -> dict[str, T]:
         """Results by name, in the order of ``names``."""
         results = {}
-        for done, name in enumerate(names, start=1):
-            results[name] = function(name)
-            if tick:
-                tick(done, len(names))
+        with one_blas_thread():
+            for done, name in enumerate(names, start=1):
+                results[name] = function(name)
+                if done % _RELEASE_EVERY == 0:
+                    release_free_memory()
+                if tick:
+                    tick(done, len(names))
         return results
+
+    def share(self, params: Mapping[str, Tensor], owner: str, files: Sequence[Path] = ()) -> Mapping[str, Tensor]:
+        """``params`` as they are."""
+        return params
+
+    def __enter__(self) -> SerialExecutor:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to end."""
 
 
 class ThreadExecutor:
     """Several tensors at a time, one BLAS thread each; ``threads=None`` uses every core this process may use."""
+
+    owners = 0
 
     def __init__(self, threads: int | None = None) -> None:
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1 or null, got {threads}")
         self.threads = threads or available_cores()
 
-    def map(self, function: Callable[[str], T], names: Sequence[str], tick: Tick | None = None) -> dict[str, T]:
+    def map(
+        self,
+        function: Callable[[str], T],
+        names: Sequence[str],
+        tick: Tick | None = None,
+        owner_of: Mapping[str, int] | None = None,
+    ) -> dict[str, T]:
         """Results by name, in the order of ``names``; the first error ends the map and is raised."""
         with (
             one_blas_thread(),
@@ -65,6 +135,40 @@ class ThreadExecutor:
                 pool.shutdown(cancel_futures=True)
                 raise
             return {name: future.result() for future, name in futures.items()}
+
+    def share(self, params: Mapping[str, Tensor], owner: str, files: Sequence[Path] = ()) -> Mapping[str, Tensor]:
+        """``params`` as they are."""
+        return params
+
+    def __enter__(self) -> ThreadExecutor:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to end."""
+
+
+def balanced(costs: Mapping[str, float], owners: int) -> dict[str, int]:
+    """An owner for each name, so that the sums of their costs are about equal: always the dearest to the least busy.
+
+    The order is that of the names by falling cost. The dearest share costs at most 4/3 − 1/(3n) times as much as it
+    would in the best split (Graham, "Bounds on Multiprocessing Timing Anomalies", SIAM J. Appl. Math., 1969).
+
+    Args:
+        costs: a number ≥ 0 for each name.
+        owners: how many there are, at least 1.
+    """
+    loads = [0.0] * owners
+    owner_of = {}
+    for name in dearest_first(costs, costs):
+        owner = loads.index(min(loads))
+        owner_of[name] = owner
+        loads[owner] += costs[name]
+    return owner_of
+
+
+def dearest_first(names: Sequence[str] | Mapping[str, float], costs: Mapping[str, float]) -> list[str]:
+    """``names`` by falling cost, so that the last ones to be started are done quickly; equal ones keep their order."""
+    return sorted(names, key=lambda name: -costs[name])
 
 
 def available_cores() -> int:

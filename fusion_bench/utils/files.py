@@ -57,6 +57,14 @@ def atomic_directory(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name; where that cannot be, because of another file system, a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def remove_partial(directory: Path) -> None:
     """Delete what an interrupted writer left in ``directory`` (not in its subdirectories)."""
     for leftover in sorted(directory.glob(f"{_PARTIAL}*")):

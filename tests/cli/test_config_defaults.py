@@ -30,8 +30,9 @@ def compose(*overrides, with_hydra=False):
 def test_top_level_keys_and_defaults():
     config = compose()
     plain = OmegaConf.to_container(config)
-    groups = {key: plain.pop(key) for key in ("method", "modelpool", "taskpool", "fabric", "path")}
+    groups = {key: plain.pop(key) for key in ("method", "modelpool", "taskpool", "fabric", "executor", "path")}
     assert plain == TOP
+    assert groups["executor"] == {"_target_": "fusion_bench.utils.executors.ThreadExecutor", "threads": None}
     assert groups["method"]["_target_"].startswith("fusion_bench.method.")
     assert groups["modelpool"]["models"]["_pretrained_"] == groups["taskpool"]["base_model"] == "tiny8/clip-vit-tiny"
 

@@ -17,7 +17,7 @@ def wheel(tmp_path_factory) -> Path:
     import shutil
 
     source = tmp_path_factory.mktemp("source")
-    for name in ("fusion_bench", "config"):
+    for name in ("fusion_bench", "hydra_plugins", "config"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
@@ -33,6 +33,7 @@ def test_wheel_has_every_configuration_module_and_suite(wheel):
     shipped = set(zipfile.ZipFile(wheel).namelist())
     configs = {f"fusion_bench_config/{file.relative_to(ROOT / 'config')}" for file in (ROOT / "config").rglob("*.yaml")}
     modules = {str(file.relative_to(ROOT)) for file in (ROOT / "fusion_bench").rglob("*.py")}
+    modules |= {str(file.relative_to(ROOT)) for file in (ROOT / "hydra_plugins").rglob("*.py")}
     data = [
         path
         for part in ("suites", "dataset/class_names", "reporting")

@@ -12,7 +12,9 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "config"
 SCRIPTS = sorted(REPOSITORY.glob("examples/**/*.sh"))
-RUNNABLE = [script for script in SCRIPTS if script.name != "common.sh"]
+RUNNABLE = [
+    script for script in SCRIPTS if script.name not in ("common.sh", "sweep.sh")
+]  # the latter has its own tests
 
 FAKE = """#!/usr/bin/env bash
 echo "$@" >> "$CALLS"
@@ -109,3 +111,39 @@ def test_interrupted_runs_are_resumed(shell, tmp_path: Path):
 def test_options_are_passed_on(shell):
     calls, _ = shell(REPOSITORY / "examples/opcm/orders.sh", SEEDS="3")
     assert all("seed=3" in call.split() for call in calls)
+
+
+SWEEP = REPOSITORY / "examples/opcm/sweep.sh"
+
+
+@pytest.mark.parametrize(("launcher", "setting"), [("ray", ""), ("joblib", "hydra.launcher.n_jobs=2")])
+def test_a_sweep_is_one_call_and_runs_what_is_missing(shell, tmp_path: Path, launcher, setting):
+    def finish(alpha: str, seed: int) -> None:
+        directory = tmp_path / f"output/sweep/alpha_{alpha}/version_{seed}"
+        directory.mkdir(parents=True)
+        (directory / "program_report.json").write_text((tmp_path / "report.json").read_text())
+
+    settings = {"LAUNCHER": launcher, "JOBS": "2", "ALPHAS": "0.2 0.8", "SEEDS": "0 1"}
+    for alpha, seed in (("0.2", 0), ("0.2", 1), ("0.8", 0)):
+        finish(alpha, seed)
+    (call,), _ = shell(SWEEP, **settings)
+    for argument in (
+        "-m",
+        f"hydra/launcher={launcher}",
+        "method.alpha=0.2,0.8",
+        "seed=0,1",
+        "resume=true",
+        *setting.split(),
+    ):
+        assert argument in call.split()
+    finish("0.8", 1)
+    calls, table = shell(SWEEP, **settings)
+    assert calls == []
+    assert re.search(r"alpha_0\.2 +\| 2 ", table)
+    assert re.search(r"alpha_0\.8 +\| 2 ", table)
+
+
+def test_a_sweep_knows_its_launchers(shell):
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        shell(SWEEP, LAUNCHER="cloud")
+    assert "LAUNCHER must be ray or joblib, got cloud" in failure.value.stderr

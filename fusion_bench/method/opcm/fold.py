@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from torch import Tensor
 
 from fusion_bench.functional.params import squared_norm
-from fusion_bench.method.continual import MergeState
+from fusion_bench.method.state import MergeState, Update
 
 
-class Update(NamedTuple):
-    """One tensor of the next state."""
-
-    accumulator: Tensor
-    accumulator_square: float  # its squared norm
-    vector_square: float  # squared norm of the task vector that went in
-
-
-def update(accumulator: Tensor, vector: Tensor) -> Update:
-    """The update of one tensor to ``accumulator``, after ``vector`` went in."""
-    return Update(accumulator, squared_norm(accumulator), squared_norm(vector))
+def update(accumulator: Tensor, vector: Tensor, rank: int | None = None) -> Update:
+    """The update of one tensor to ``accumulator``, after ``vector`` went in; ``rank`` directions were protected."""
+    return Update(accumulator, squared_norm(accumulator), squared_norm(vector), rank)
 
 
 def next_state(state: MergeState | None, updates: Mapping[str, Update], divisor: float) -> MergeState:
-    """The state after ``state`` (None before the first model), for methods without protected directions."""
+    """The state after ``state``, which is None before the first model."""
     norm = math.sqrt(math.fsum(tensor.vector_square for tensor in updates.values()))
     return MergeState(
         accumulator={name: tensor.accumulator for name, tensor in updates.items()},
@@ -35,6 +26,7 @@ def next_state(state: MergeState | None, updates: Mapping[str, Update], divisor:
         task_vector_norm=norm,
         norm_sum=state.norm_sum + norm if state else norm,
         accumulator_norm=math.sqrt(math.fsum(tensor.accumulator_square for tensor in updates.values())),
+        split_ranks={name: tensor.rank for name, tensor in updates.items() if tensor.rank is not None},
     )
 
 

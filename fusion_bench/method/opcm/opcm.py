@@ -7,20 +7,13 @@ Merging", 2025, arXiv 2501.09522.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from fusion_bench.functional.params import Params, task_vector
 from fusion_bench.functional.subspace import project_out
-from fusion_bench.method.continual import Base, ContinualAlgorithm, MapTensors, MergeState
-from fusion_bench.method.opcm.fold import Update, next_state, update
+from fusion_bench.method.continual import ContinualAlgorithm
+from fusion_bench.method.opcm.fold import next_state, update
+from fusion_bench.method.state import Base, MapTensors, MergeState, Update
 from fusion_bench.utils.lapack import lapack_eigensystem
-
-
-class _Folded(NamedTuple):
-    """What one tensor contributes to the next state."""
-
-    update: Update
-    rank: int | None  # protected directions; None where nothing was projected
 
 
 def opcm_step(
@@ -46,28 +39,32 @@ def opcm_step(
         map_tensors: runs a function over names.
     """
 
-    def fold(name: str) -> _Folded:
+    def fold(name: str) -> Update:
         vector = task_vector(incoming, base.params, name)
         if state is None:
-            return _Folded(update(vector, vector), None)
+            return update(vector, vector)
         accumulator = state.accumulator[name]
         if name not in base.linear_weights:
-            return _Folded(update(accumulator + vector, vector), None)
+            return update(accumulator + vector, vector)
         projected, rank = project_out(
             accumulator, vector, alpha=alpha, zero_diagonal=zero_diagonal, solve=lapack_eigensystem
         )
-        return _Folded(update(projected.add_(accumulator), vector), rank)
+        return update(projected.add_(accumulator), vector, rank)
 
-    # Large ones first, whose temporaries are not needed any more when nearly all of the next state is there.
-    largest_first = sorted(base.mergeable, key=lambda name: -base.params[name].numel())
-    found = map_tensors(fold, largest_first)
-    folded = {name: found[name] for name in base.mergeable}
-    merged = next_state(state, {name: tensor.update for name, tensor in folded.items()}, divisor=1.0)
+    merged = next_state(state, map_tensors(fold, base.mergeable), divisor=1.0)
     mean_norm = merged.norm_sum / merged.count
-    ranks = {name: tensor.rank for name, tensor in folded.items() if tensor.rank is not None}
     # Without a change to merge there is nothing to scale.
     divisor = merged.accumulator_norm / mean_norm if merged.accumulator_norm > 0 and mean_norm > 0 else 1.0
-    return replace(merged, divisor=divisor, split_ranks=ranks)
+    return replace(merged, divisor=divisor)
+
+
+def projection_cost(name: str, base: Base) -> float:
+    """About how long a step takes for one tensor, in any unit.
+
+    The products and the eigensystem of the weight of a linear layer grow with the entries times the shorter side.
+    """
+    tensor = base.params[name]
+    return float(tensor.numel() * (min(tensor.shape) if name in base.linear_weights else 1))
 
 
 def check_alpha(alpha: float) -> None:
@@ -98,6 +95,10 @@ class OPCM(ContinualAlgorithm):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_alpha(self.alpha)
+
+    def tensor_cost(self, name: str, base: Base) -> float:
+        """That of its projection."""
+        return projection_cost(name, base)
 
     def merge_step(self, state: MergeState | None, incoming: Params, base: Base, map_tensors: MapTensors) -> MergeState:
         """Add the projected task vector of ``incoming``."""

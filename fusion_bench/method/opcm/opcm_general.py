@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fusion_bench.functional.params import Params
-from fusion_bench.method.continual import Base, ContinualAlgorithm, MapTensors, MergeState
-from fusion_bench.method.opcm.opcm import check_alpha, opcm_step
+from fusion_bench.method.continual import ContinualAlgorithm
+from fusion_bench.method.opcm.opcm import check_alpha, opcm_step, projection_cost
+from fusion_bench.method.state import Base, MapTensors, MergeState
 from fusion_bench.runtime import Runtime, StepEvent
 from fusion_bench.utils.ray_executor import RayExecutor
 
@@ -23,7 +24,8 @@ class OPCM(ContinualAlgorithm):
     Args:
         alpha: share of the singular values whose directions are protected, in [0, 1].
         zero_diagonal: also remove the diagonal of Uᵀ τ V, as the published code does and the paper's own does not.
-        num_ray_actors: Ray actors that share the tensors; 0 computes in this process. The result is the same.
+        num_ray_actors: Ray actors that share the tensors; 0 takes the executor of the run. The result is the same.
+        ray_address: ``host:port`` of a running Ray cluster, or ``auto``; None starts a Ray on this machine.
 
     Raises:
         ValueError: if ``alpha`` or ``num_ray_actors`` is out of range.
@@ -32,12 +34,15 @@ class OPCM(ContinualAlgorithm):
     alpha: float = 0.5
     zero_diagonal: bool = True
     num_ray_actors: int = 0
+    ray_address: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_alpha(self.alpha)
         if self.num_ray_actors < 0:
             raise ValueError(f"num_ray_actors must be 0 (no Ray) or more, got {self.num_ray_actors}")
+        if self.ray_address is not None and self.num_ray_actors == 0:
+            raise ValueError(f"ray_address={self.ray_address!r} needs num_ray_actors, which is 0 (no Ray)")
 
     def steps(
         self, modelpool: BaseModelPool | Mapping[str, Any] | Sequence[Any], runtime: Runtime | None = None
@@ -46,8 +51,12 @@ class OPCM(ContinualAlgorithm):
         if self.num_ray_actors == 0:
             yield from super().steps(modelpool, runtime)
             return
-        with RayExecutor(self.num_ray_actors) as executor:
-            yield from super().steps(modelpool, replace(runtime or Runtime(), executor=executor))
+        executor = RayExecutor(self.num_ray_actors, self.ray_address)
+        yield from super().steps(modelpool, replace(runtime or Runtime(), executor=executor))
+
+    def tensor_cost(self, name: str, base: Base) -> float:
+        """That of its projection."""
+        return projection_cost(name, base)
 
     def merge_step(self, state: MergeState | None, incoming: Params, base: Base, map_tensors: MapTensors) -> MergeState:
         """Add the projected task vector of ``incoming``."""

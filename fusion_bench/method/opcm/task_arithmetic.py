@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from fusion_bench.functional.linear import add_scaled
 from fusion_bench.functional.params import Params, task_vector
-from fusion_bench.method.continual import Base, ContinualAlgorithm, MapTensors, MergeState
-from fusion_bench.method.opcm.fold import Update, accumulated, next_state, update
+from fusion_bench.method.continual import ContinualAlgorithm
+from fusion_bench.method.opcm.fold import accumulated, next_state, update
+from fusion_bench.method.state import Base, MapTensors, MergeState, Update
 
 
 def task_arithmetic_step(

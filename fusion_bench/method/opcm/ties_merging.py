@@ -14,8 +14,9 @@ from fusion_bench.functional.linear import add_scaled
 from fusion_bench.functional.params import Params, task_vector
 from fusion_bench.functional.sparsify import keep_fraction
 from fusion_bench.functional.ties import check_merge_func, merge_tensors, plan_ties, widest_dtype, without
-from fusion_bench.method.continual import Base, ContinualAlgorithm, MapTensors, MergeState
-from fusion_bench.method.opcm.fold import Update, next_state, update
+from fusion_bench.method.continual import ContinualAlgorithm
+from fusion_bench.method.opcm.fold import next_state, update
+from fusion_bench.method.state import Base, MapTensors, MergeState, Update
 
 
 def ties_step(
