@@ -39,7 +39,7 @@ def stages(workshop: Workshop) -> list[Stage]:
         Stage(
             "pretrain",
             ("--pool", pool, "--data", data, "--out", str(workshop.base)),
-            110,
+            75,
             workshop.base / "training.json",
         ),
         Stage("finetune", ("--work", work), 10),

@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHARES = {  # of a batch; a source that is not named here is an error
-    "icons": 0.12,
-    "letters": 0.13,
-    "scripts": 0.15,
-    "colour icons": 0.14,
-    "digits": 0.09,
-    "emoji": 0.13,
+    "icons": 0.17,
+    "letters": 0.07,
+    "scripts": 0.05,
+    "colour icons": 0.20,
+    "digits": 0.07,
+    "emoji": 0.18,
     "emoji tones": 0.03,
-    "clip art": 0.11,
+    "clip art": 0.16,
     "style": 0.05,
-    "signs": 0.02,
-    "fashion": 0.03,
+    "signs": 0.016,
+    "fashion": 0.004,
 }
 
 

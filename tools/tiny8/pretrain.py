@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class Recipe:
     """AdamW with a linear warm-up and cosine decay."""
 
-    steps: int = 6000
+    steps: int = 4000
     batch_size: int = 384
     learning_rate: float = 1e-3
     warm_up: int = 200

@@ -44,6 +44,12 @@ def ink(mask: Pixels, foreground: Colour | Pixels, ground: Colour | Pixels) -> P
     return np.clip(np.rint(front * weight + back * (1 - weight)), 0, 255).astype(np.uint8)
 
 
+def brightness(colour: Colour) -> int:
+    """In thousandths, 0 to 255 000. Exact, because pictures depend on limits: sums of floats differ by processor."""
+    red, green, blue = colour
+    return 299 * red + 587 * green + 114 * blue
+
+
 def enlarge(grey: Pixels, size: int = SIZE) -> Pixels:
     """A grey picture, (h, w), scaled to (size, size, 3)."""
     scaled = Image.fromarray(grey).resize((size, size), Image.Resampling.BICUBIC)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tools.tiny8.data.assign import PRETRAINING, TEST, TRAIN, VALIDATION, side
 from tools.tiny8.data.draw import Pixels, fit, flatten
-from tools.tiny8.data.emoji_table import CLASSES, Entry, base_name, entries, fluent_name
+from tools.tiny8.data.emoji_table import Entry, base_name, entries, fluent_name
 from tools.tiny8.data.progress import progress
 from tools.tiny8.data.similar import Groups, near_pairs
 from tools.tiny8.data.svg import Icon, icons
@@ -89,13 +89,10 @@ def arrange(google: Path, openmoji: Path, pictures: dict[str, Pixels]) -> list[E
 
 
 def captions(emoji: Emoji) -> tuple[str, ...]:
-    """What can be said of a picture: what it shows, its kind, and for some who drew it."""
-    category = CLASSES[emoji.category]
-    article = "an" if category[0] in "aeiou" else "a"
+    """What can be said of a picture. Not its category: that is for the task to teach."""
     name = f"{emoji.name}, {emoji.tone}" if emoji.tone else emoji.name
     name = name.replace("flag: ", "flag of ").replace("keycap: ", "keycap ")
     found = [f"an emoji of {name}", name, f"an icon of {name}, {emoji.subcategory}"]
-    found += [f"{article} {category} emoji", f"an emoji of {article} {category}", f"{name}, {article} {category} emoji"]
     found += [f"an emoji of {keyword}" for keyword in emoji.keywords[:6]]
     return tuple(found)
 

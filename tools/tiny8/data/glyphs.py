@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from tools.tiny8.data.draw import SIZE, Colour, Pixels, ink, reduce_colours
+from tools.tiny8.data.draw import SIZE, Colour, Pixels, brightness, ink, reduce_colours
 
 _CANVAS = 2 * SIZE  # halved at the end, which smooths the edges
 _COLOURS = 64
@@ -79,10 +79,6 @@ def _place(mask: Pixels, look: Look, rng: np.random.Generator) -> Pixels:
     return np.asarray(placed.resize((SIZE, SIZE), Image.Resampling.BOX))
 
 
-def _brightness(colour: Colour) -> float:
-    return float(np.dot(colour, (0.299, 0.587, 0.114)))
-
-
 def _colour(look: Look, coloured: bool, rng: np.random.Generator) -> Colour:
     red, green, blue = (int(value) for value in rng.integers(0, 256, size=3))
     return (red, green, blue) if coloured else (red, red, red)
@@ -93,8 +89,9 @@ def _colours(look: Look, rng: np.random.Generator) -> tuple[Colour, Colour]:
     coloured = bool(rng.random() < look.coloured)
     while True:
         one, other = _colour(look, coloured, rng), _colour(look, coloured, rng)
-        if look.contrast[0] <= abs(_brightness(one) - _brightness(other)) <= look.contrast[1]:
-            dark, light = sorted((one, other), key=_brightness)
+        contrast = abs(brightness(one) - brightness(other))
+        if 1000 * look.contrast[0] <= contrast <= 1000 * look.contrast[1]:
+            dark, light = sorted((one, other), key=brightness)
             return (light, dark) if rng.random() < look.light else (dark, light)
 
 
@@ -115,7 +112,7 @@ def _pattern(colour: Colour, rng: np.random.Generator) -> Pixels:
 
 def _decorate(picture: Pixels, placed: Pixels, front: Colour, rng: np.random.Generator) -> Pixels:
     """The ground with an outline or a shadow of the character on it, away from the colour in front."""
-    edge: Colour = (0, 0, 0) if _brightness(front) > 128 else (255, 255, 255)
+    edge: Colour = (0, 0, 0) if brightness(front) > 128_000 else (255, 255, 255)
     if rng.random() < 0.5:
         shape = np.asarray(Image.fromarray(placed).filter(ImageFilter.MaxFilter(3)))
     else:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tools.tiny8.data.assign import generator, number
-from tools.tiny8.data.draw import Colour, Pixels, flatten
+from tools.tiny8.data.draw import Colour, Pixels, brightness, flatten
 from tools.tiny8.data.stage import read_json
 from tools.tiny8.data.svg import Icon, decode, icons
 
@@ -135,8 +135,6 @@ def contrasting(rng: np.random.Generator) -> tuple[Colour, Colour]:
     if rng.random() < 0.25:
         return (0, 0, 0), (255, 255, 255)
     while True:
-        colours = rng.integers(0, 256, size=(2, 3))
-        bright = colours @ (0.299, 0.587, 0.114)
-        if abs(bright[0] - bright[1]) >= 110:
-            (a, b, c), (d, e, f) = colours.tolist()
+        (a, b, c), (d, e, f) = rng.integers(0, 256, size=(2, 3)).tolist()
+        if abs(brightness((a, b, c)) - brightness((d, e, f))) >= 110_000:
             return (a, b, c), (d, e, f)

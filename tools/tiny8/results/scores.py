@@ -101,7 +101,12 @@ def all_rows() -> list[Row]:
         ("continual weight average", _continual(ContinualWeightAverage, continual), [{}], ORDERS),
         ("continual task arithmetic", _continual(ContinualTaskArithmetic, continual), factors, ORDERS),
         ("continual TIES", _continual(ContinualTiesMerging, continual), ties, ORDERS),
-        ("OPCM", _continual(OPCM, continual), [{"alpha": alpha} for alpha in (0.3, 0.4, 0.5, 0.6, 0.7)], ORDERS),
+        (
+            "OPCM",
+            _continual(OPCM, continual),
+            [{"alpha": alpha} for alpha in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)],
+            ORDERS,
+        ),
     ]
     rows = [row_of("pretrained", [models.load_pretrained_model()], test, {})]
     for name, make, grid, orders in plans:
