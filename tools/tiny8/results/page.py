@@ -11,11 +11,11 @@ from tools.tiny8.suite import NAMES
 COMMAND = "python -m tools.tiny8.results"
 _HEAD = f"""# Results on tiny8
 
-Written by `{COMMAND}` from the shipped files, on the test images. Scaling factors, thresholds and α are those with the
-best mean accuracy on the validation images, for continual methods in an order of its own. Continual methods: mean over
-{ORDERS} random orders of the models (seeds 0 to {ORDERS - 1}), with the standard deviation of the mean accuracy over
-orders. Intervals hold 95 % of a paired bootstrap over test images; the fine-tuning itself has one seed, so that its
-chance is in none of the intervals.
+Written by `{COMMAND}` from the shipped files, on the test images. Scaling
+factors, thresholds and α are those with the best mean accuracy on the validation images, for continual methods in an
+order of its own. Continual methods: mean over {ORDERS} random orders of the models (seeds 0 to {ORDERS - 1}), with the
+standard deviation of the mean accuracy over orders. Intervals hold 95 % of a paired bootstrap over test images; the
+fine-tuning itself has one seed, so that its chance is in none of the intervals.
 """
 
 
