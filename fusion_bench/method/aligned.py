@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from fusion_bench.functional.linear import normalise
 from fusion_bench.functional.permutation import Matching
 from fusion_bench.method.base_algorithm import BaseAlgorithm
-from fusion_bench.method.continual import tensor_mapper
 from fusion_bench.method.mudsc.engine import Engine
+from fusion_bench.method.tensor_map import TensorMap
 from fusion_bench.method.weighted_average import weights_in_order
 from fusion_bench.modelpool.base_pool import BaseModelPool, as_modelpool
 from fusion_bench.models.batch_norm import batch_norms, reestimate_
@@ -117,7 +117,7 @@ class AlignedAlgorithm(BaseAlgorithm):
         run = _Run(self, pool, names, models, spec, weights)
         with runtime.profile("matching"):
             matchings = run.matchings(runtime.device)
-        with runtime.profile("merging"):
+        with runtime.executor, runtime.profile("merging"):
             parts = run.merged(matchings, separate, runtime)
         with runtime.profile("statistics"):
             for part in parts:
@@ -156,9 +156,11 @@ class _Run:
 
     def merged(self, matchings: Mapping[str, Matching], separate: list[str], runtime: Runtime) -> list[nn.Module]:
         """The merged model; one for each model if tensors are kept separate, which are those of that model."""
-        params: list[Params] = [model.state_dict() for model in self.models]
+        states = {name: model.state_dict() for name, model in zip(self.names, self.models, strict=True)}
+        params: list[Params] = [runtime.executor.share(state, f"model {name!r}") for name, state in states.items()]
         engine, names = self.method.engine(), [name for name in params[0] if name not in separate]
-        map_tensors = tensor_mapper(runtime)
+        costs = {name: float(tensor.numel()) for name, tensor in states[self.names[0]].items()}
+        map_tensors = TensorMap(runtime.executor, costs, tick=partial(runtime.notify, "on_progress"))
         shared = map_tensors(partial(engine.merge, params, self.spec, matchings, self.weights), names)
         parts = []
         for index in range(len(self.models) if separate else 1):
