@@ -41,6 +41,7 @@ class StepEvent:
     split_ranks: Mapping[str, int]  # protected directions per weight; empty for methods without any
     build_model: Callable[[Params], nn.Module]
     save_params: Callable[[Params, Path], None]
+    load_saved: Callable[[Path], nn.Module]  # what ``save_params`` wrote
 
     @property
     def seen(self) -> tuple[str, ...]:

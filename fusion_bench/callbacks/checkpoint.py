@@ -28,8 +28,13 @@ class SaveCheckpoints(Callback):
 
     def on_step(self, event: StepEvent) -> None:
         """Write the merged parameters of this step."""
-        path = self.directory / f"merged_model_{event.index}"
+        path = self.directory / model_name(event.index)
         with self.profile("saving"):
             event.save_params(event.params, path)
             release_free_memory()  # before whoever comes next builds the model
         log.info("saved %s", path)
+
+
+def model_name(step: int) -> str:
+    """What the merged model of a step is called, among the checkpoints and in reports."""
+    return f"merged_model_{step}"

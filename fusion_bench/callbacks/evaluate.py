@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from fusion_bench.callbacks.checkpoint import model_name
 from fusion_bench.report import ContinualReport, EvalReport
 from fusion_bench.runtime import Callback, RunStart, StepEvent
 from fusion_bench.utils.files import read_json, write_json
 from fusion_bench.utils.timing import Profile
 
 log = logging.getLogger(__name__)
+
+AT_END = "diagonal_at_end"
 
 
 class Scorer(Protocol):
@@ -28,19 +31,24 @@ class Scorer(Protocol):
         """Scores of ``model`` on ``tasks``, or on all of them."""
         ...
 
+    def evaluate_many(self, models: Mapping[str, Any], *, tasks: Sequence[str] | None = None) -> dict[str, EvalReport]:
+        """Scores of several models, in one pass over the data where the pool can do that."""
+        ...
+
 
 def planned_tasks(plan: str, event: StepEvent, available: Sequence[str]) -> list[str]:
     """The tasks that ``plan`` evaluates after a step, in order of arrival; those without a model come last.
 
     Args:
-        plan: ``seen``, ``diagonal``, ``all`` or ``none``. Every plan scores all tasks after the last step.
+        plan: ``seen``, ``diagonal``, ``diagonal_at_end``, ``all`` or ``none``. Every plan scores all tasks after the
+            last step.
         event: the step.
         available: the tasks that can be scored.
     """
     arriving = [name for name in event.order if name in available]
     if event.is_last or plan == "all":
         return arriving + [name for name in available if name not in arriving]
-    if plan == "none":
+    if plan in ("none", AT_END):
         return []
     wanted = event.seen if plan == "seen" else (event.name,)
     return [name for name in arriving if name in wanted]
@@ -71,6 +79,8 @@ class EvaluateTasks(Callback):
 
     def on_run_start(self, start: RunStart) -> None:
         """Check that tasks and models have names in common, and take over the reports of complete steps."""
+        if self.plan == AT_END and self.log_dir is None:
+            raise ValueError(f"evaluate={AT_END} scores saved models: it needs a log_dir")
         tasks = self.taskpool.task_names
         missing = [name for name in start.order if name not in tasks]
         if tasks and len(missing) == len(start.order) and self.plan != "none":
@@ -90,19 +100,35 @@ class EvaluateTasks(Callback):
         tasks = planned_tasks(self.plan, event, self.taskpool.task_names)
         if tasks or event.is_last:
             with self.profile("evaluating"):
-                report = self.taskpool.evaluate(event.model, name=f"merged_model_{event.index}", tasks=tasks)
-            self._keep(event, report)
+                reports = self._scored(event, tasks)
+            for index, report in reports.items():
+                self._keep(index, report)
         if event.is_last:
             self._conclude(event)
 
-    def _keep(self, event: StepEvent, report: EvalReport) -> None:
-        self.reports[event.index] = report
-        path = self._report_path(event.index)
+    def _scored(self, event: StepEvent, tasks: Sequence[str]) -> dict[int, EvalReport]:
+        """The report of this step, and at the end of a plan that has waited for it those of the steps before."""
+        if self.plan != AT_END or self.log_dir is None or not tasks:
+            return {event.index: self.taskpool.evaluate(event.model, name=model_name(event.index), tasks=tasks)}
+        reports: dict[int, EvalReport] = {}
+        for task in tasks:
+            models = {event.index: event.model}
+            if task in event.order[:-1]:
+                step = event.order.index(task)
+                models[step] = event.load_saved(self.log_dir / "checkpoints" / model_name(step))
+            found = self.taskpool.evaluate_many({model_name(step): models[step] for step in models}, tasks=[task])
+            for step, report in zip(models, found.values(), strict=True):
+                reports[step] = reports[step].merged_with(report) if step in reports else report
+        return dict(sorted(reports.items()))
+
+    def _keep(self, index: int, report: EvalReport) -> None:
+        self.reports[index] = report
+        path = self._report_path(index)
         if path is not None and self.plan != "none":
             write_json(path, report.to_dict())
         if self.log_scalars and report.average is not None:
             scalars = {f"accuracy/{task}": score.accuracy for task, score in report.scores.items()}
-            self.log_scalars({**scalars, "accuracy/average": report.average.accuracy}, event.index)
+            self.log_scalars({**scalars, "accuracy/average": report.average.accuracy}, index)
 
     def _conclude(self, event: StepEvent) -> None:
         self.final = self.reports[event.index]

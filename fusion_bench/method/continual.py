@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EVALUATION_PLANS = ("seen", "diagonal", "all", "none")
+EVALUATION_PLANS = ("seen", "diagonal", "diagonal_at_end", "all", "none")
 # By what an interrupted run may differ from the one that goes on: the order itself is compared, and where and by whom
 # tensors are computed makes no difference.
 _NOT_COMPARED = ("shuffle_order", "order", "seed", "offload_dir", "num_ray_actors", "ray_address")
@@ -45,7 +45,8 @@ class ContinualAlgorithm(BaseAlgorithm):
         save_on_every_step: write ``checkpoints/merged_model_{step}`` and what ``resume`` needs after every step.
         evaluate_on_every_step: evaluate the tasks seen so far after every step.
         evaluate: an evaluation plan that overrides ``evaluate_on_every_step``: ``seen``, ``diagonal`` (the new task
-            at each step, all at the last), ``all`` or ``none``.
+            at each step, all at the last), ``diagonal_at_end`` (the same scores after the last step, so that the images
+            of a task are prepared once for both of its models), ``all`` or ``none``.
         offload_dir: directory in which the accumulator is kept, memory-mapped, instead of in memory.
     """
 
@@ -60,6 +61,8 @@ class ContinualAlgorithm(BaseAlgorithm):
     def __post_init__(self) -> None:
         if self.evaluate is not None and self.evaluate not in EVALUATION_PLANS:
             raise ValueError(f"evaluate must be null or one of {', '.join(EVALUATION_PLANS)}; got {self.evaluate!r}")
+        if self.evaluate == "diagonal_at_end" and not self.save_on_every_step:
+            raise ValueError("evaluate=diagonal_at_end scores saved models: it needs save_on_every_step=true")
 
     @property
     def needs_pretrained(self) -> bool:
@@ -284,4 +287,5 @@ def _event(
         split_ranks=state.split_ranks,
         build_model=pool.build_model,
         save_params=partial(pool.save_params, executor=runtime.executor),
+        load_saved=pool.load_saved,
     )

@@ -236,6 +236,16 @@ class BaseModelPool(Configurable):
         """
         self.save_model(self.build_model(params), path)
 
+    def load_saved(self, path: str | Path) -> nn.Module:
+        """The model that :meth:`save_params` wrote to a directory.
+
+        Raises:
+            FileNotFoundError: if it is not there.
+        """
+        from fusion_bench.models.checkpoint import open_checkpoint
+
+        return self.build_model(open_checkpoint(Path(path), str(path)))
+
     def linear_weight_names(self) -> tuple[str, ...]:
         """Names, as in :meth:`load_params`, of the weights of ``nn.Linear`` modules."""
         source = self.get_model_config(self.pretrained_or_first_name)

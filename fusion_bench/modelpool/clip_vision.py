@@ -198,6 +198,11 @@ class CLIPVisionModelPool(BaseModelPool):
             if self._processor is not None or self._has_processor_file():
                 self.load_processor().save_pretrained(directory)
 
+    def load_saved(self, path: str | Path) -> nn.Module:
+        """The vision tower that :meth:`save_params` wrote to a directory."""
+        stored = open_checkpoint(Path(path), str(path))
+        return self.build_model(self._architecture(self.pretrained_or_first_name).select(stored, str(path)))
+
     def linear_weight_names(self) -> tuple[str, ...]:
         """Canonical names of the weights of ``nn.Linear`` modules, from the architecture alone."""
         return self._architecture(self.pretrained_or_first_name).linear_weight_names

@@ -31,7 +31,9 @@ from fusion_bench.taskpool.heads import check_backbone
 from fusion_bench.taskpool.layer_features import LayerFeatures
 from fusion_bench.taskpool.ray_scoring import RayScoring
 from fusion_bench.taskpool.scoring import Scoring, task_score
+from fusion_bench.utils.ahead import ahead
 from fusion_bench.utils.cache import cache_directory
+from fusion_bench.utils.memory import reusing_freed_memory
 
 
 @dataclass(frozen=True)
@@ -201,18 +203,25 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
     def evaluate_tasks(self, models: Sequence[nn.Module], tasks: Sequence[str]) -> list[dict[str, TaskScore]]:
         """The scores of each model by task; the images of a task are prepared once for all of them."""
         towers = [vision_tower(model) for model in models]
+        with reusing_freed_memory():  # around all tasks
+            return self._scores(towers, tasks)
+
+    def _scores(self, towers: Sequence[nn.Module], tasks: Sequence[str]) -> list[dict[str, TaskScore]]:
         if self._layer_wise_feature_save_path is not None:
             return [{task: self._score_with_features(tower, task) for task in tasks} for tower in towers]
         if self._num_ray_actors:
             return self._ray().scores(towers, tasks, autocast=self._autocast_dtype(device_of(towers[0])))
         if is_grouped():
             return lead(towers, tasks, device_of(towers[0]), self._plan)
-        scores = {task: self._score(towers, task) for task in tasks}
-        return [{task: scores[task][place] for task in tasks} for place in range(len(towers))]
+        plans = ahead((self._plan(towers, task) for task in tasks), depth=1)  # the next while one is scored
+        scores = [plan.scores(towers, device_of(towers[0])) for plan in plans]
+        by_task = dict(zip(tasks, scores, strict=True))
+        return [{task: task_score(by_task[task][place]) for task in tasks} for place in range(len(towers))]
 
     def follow(self) -> None:
         """In a process of a group that is not the first: score what the first one asks for, until it ends."""
-        follow(self._device or torch.device("cpu"), self._plan)
+        with reusing_freed_memory():
+            follow(self._device or torch.device("cpu"), self._plan)
 
     def predict(self, model: nn.Module, task: str) -> Predictions:
         """What the model says to each image of one task, and what is right, in the order of the data set.
@@ -256,10 +265,6 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         """
         self._choose([task])
         return self._once.training_images(task, source)
-
-    def _score(self, towers: Sequence[nn.Module], task: str) -> list[TaskScore]:
-        scoring = self._plan(towers, task)
-        return [task_score(scores) for scores in scoring.scores(towers, device_of(towers[0]))]
 
     def _score_with_features(self, tower: nn.Module, task: str) -> TaskScore:
         features = LayerFeatures(

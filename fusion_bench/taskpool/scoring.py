@@ -19,7 +19,6 @@ from fusion_bench.report import TaskScore
 from fusion_bench.taskpool.compiled import CompiledTower, CompiledTowers
 from fusion_bench.taskpool.parts import can_be_split, logits_at_once, logits_in_parts
 from fusion_bench.utils.ahead import ahead
-from fusion_bench.utils.memory import reusing_freed_memory
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Scoring:
         """The scores of this process's batches, for each tower."""
         counts, sums, images = [], [], []
         towers = towers if self.compiled is None else self.compiled.of(towers)
-        with self.autocast(), reusing_freed_memory():  # around all batches: weights are cast once
+        with self.autocast():  # around all batches: weights are cast once
             for logits, labels in self.logits(towers, device, share):
                 counts.append(torch.stack([(one.argmax(dim=-1) == labels).sum() for one in logits]))
                 sums.append(torch.stack([cross_entropy(one, labels, reduction="sum") for one in logits]))

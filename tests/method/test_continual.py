@@ -9,6 +9,7 @@ from helpers import HashTaskPool, files_of, make_models, same_tensors
 from safetensors.torch import load_file
 from torch import nn
 
+from fusion_bench.callbacks.evaluate import EvaluateTasks
 from fusion_bench.callbacks.standard import standard_callbacks
 from fusion_bench.method.opcm.opcm import OPCM
 from fusion_bench.method.opcm.task_arithmetic import ContinualTaskArithmetic
@@ -225,8 +226,30 @@ def test_evaluation_plans_score_the_last_step_once(models, tmp_path, settings, e
     assert pool.task_names == ["a", "b", "c", "d"]
 
 
+def test_the_diagonal_at_the_end_gives_the_scores_of_the_diagonal(models, tmp_path):
+    def scored(plan):
+        method, pool = OPCM(order=["b", "d", "a"], evaluate=plan), HashTaskPool()
+        method.run(models, runtime(method, tmp_path / plan, pool))
+        names = [f"report_{step}.json" for step in range(3)] + ["continual_report.json"]
+        return pool.calls, [json.loads((tmp_path / plan / name).read_text()) for name in names]
+
+    calls, reports = scored("diagonal_at_end")
+    assert calls == [("b",), ("b",), ("d",), ("d",), ("a",), ("c",)]  # both models of a task together, then the rest
+    assert reports == scored("diagonal")[1]
+
+
+def test_the_diagonal_at_the_end_needs_saved_models(models, tmp_path):
+    with pytest.raises(ValueError, match="needs save_on_every_step=true"):
+        OPCM(evaluate="diagonal_at_end", save_on_every_step=False)
+    callback = EvaluateTasks(HashTaskPool(), plan="diagonal_at_end")
+    with pytest.raises(ValueError, match="needs a log_dir"):
+        OPCM(evaluate="diagonal_at_end").run(models, Runtime(callbacks=[callback]))
+
+
 def test_unknown_plan():
-    with pytest.raises(ValueError, match=r"evaluate must be null or one of seen, diagonal, all, none; got 'diag'"):
+    with pytest.raises(
+        ValueError, match=r"evaluate must be null or one of seen, diagonal, diagonal_at_end, all, none; got 'diag'"
+    ):
         OPCM(evaluate="diag")
 
 
