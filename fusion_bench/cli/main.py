@@ -117,7 +117,17 @@ def _start(request: Request) -> None:
     else:
         check_early(request)
         sys.argv[1:] = request.arguments
+        _register_launchers()
         run_job()
+
+
+def _register_launchers() -> None:
+    """Tell Hydra of the launchers of this package, which it does not see in an editable installation."""
+    from hydra.core.plugins import Plugins
+
+    from hydra_plugins.fusion_bench_launchers.ray_launcher import RayLauncher
+
+    Plugins.instance().register(RayLauncher)
 
 
 @contextmanager
