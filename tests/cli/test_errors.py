@@ -8,8 +8,8 @@ CASES = {
     "key at the top": (["sed=1"], ["no key 'sed'", "did you mean 'seed'?"]),
     "key in the wrong place": (["method.resume=true"], ["no key 'method.resume'", "did you mean 'resume'?"]),
     "key of another option": (
-        ["method=dummy", "method.alpha=0.3"],
-        ["no key 'method.alpha' with method=dummy", "method=toys/toy"],
+        ["method=dummy", "method.zero_diagonal=true"],
+        ["no key 'method.zero_diagonal' with method=dummy", "method=opcm/opcm"],
     ),
     "key nobody knows": (["qqqq=1"], ["no key 'qqqq'", "there are: _target_, _recursive_, seed"]),
     "deleted key": (["~fabric.devces"], ["no key 'fabric.devces'", "'fabric.devices'"]),
