@@ -100,7 +100,33 @@ class AlignedAlgorithm(BaseAlgorithm):
             finally:
                 runtime.notify("on_run_end")
 
+    def moved_models(self, modelpool: BaseModelPool, runtime: Runtime | None = None) -> dict[str, nn.Module]:
+        """The models by name with their units in the order of the first one's: they compute what they did before.
+
+        Raises:
+            ValueError: as :meth:`run`, and if units are zipped, for which there is no order.
+        """
+        runtime = runtime or Runtime()
+        if self.engine().matcher == "zip":
+            raise ValueError("only units that are matched one to one have an order; set matcher=align")
+        run, _ = self._prepare(as_modelpool(modelpool), runtime)
+        with runtime.profile("matching"):
+            return run.moved(run.matchings(runtime.device))
+
     def _run(self, pool: BaseModelPool, runtime: Runtime) -> nn.Module:
+        run, separate = self._prepare(pool, runtime)
+        runtime.notify("on_run_start", RunStart(order=tuple(run.names), log_dir=runtime.log_dir))
+        with runtime.profile("matching"):
+            matchings = run.matchings(runtime.device)
+        with runtime.profile("merging"):
+            parts = run.merged(matchings, separate, runtime)
+        with runtime.profile("statistics"):
+            for part in parts:
+                run.correct_(part, matchings, runtime.device)
+        return TaskModels(run.names, parts, separate) if separate else parts[0]
+
+    def _prepare(self, pool: BaseModelPool, runtime: Runtime) -> tuple[_Run, list[str]]:
+        """The models of the pool, checked and loaded, with their spec; and the names of separate tensors."""
         names = pool.model_names
         if not names:
             raise ValueError(f"the model pool has no models to merge; it has {pool.all_model_names}")
@@ -113,16 +139,7 @@ class AlignedAlgorithm(BaseAlgorithm):
             models = [pool.load_model(name).to(runtime.device).eval() for name in names]
         spec = spec_for(models[0], self.spec, residual=self.residual)
         spec, separate = cut(spec, models[0].state_dict(), self.separate)
-        runtime.notify("on_run_start", RunStart(order=tuple(names), log_dir=runtime.log_dir))
-        run = _Run(self, pool, names, models, spec, weights)
-        with runtime.profile("matching"):
-            matchings = run.matchings(runtime.device)
-        with runtime.profile("merging"):
-            parts = run.merged(matchings, separate, runtime)
-        with runtime.profile("statistics"):
-            for part in parts:
-                run.correct_(part, matchings, runtime.device)
-        return TaskModels(names, parts, separate) if separate else parts[0]
+        return _Run(self, pool, names, models, spec, weights), separate
 
 
 @dataclass(frozen=True)
@@ -167,6 +184,14 @@ class _Run:
             part.load_state_dict({**shared, **own})
             parts.append(part)
         return parts
+
+    def moved(self, matchings: Mapping[str, Matching]) -> dict[str, nn.Module]:
+        """Each model by name with its units in the order of their matchings."""
+        engine, params = self.method.engine(), [model.state_dict() for model in self.models]
+        for index, model in enumerate(self.models):
+            carried = {name: engine.carry(params, self.spec, matchings, index, name) for name in params[index]}
+            model.load_state_dict(carried)
+        return dict(zip(self.names, self.models, strict=True))
 
     def correct_(self, merged: nn.Module, matchings: Mapping[str, Matching], device: torch.device) -> None:
         """Overwrite the statistics of the merged model as the options say."""
