@@ -84,6 +84,12 @@ class AlignedAlgorithm(BaseAlgorithm):
         """The models to merge, and the one whose architecture the result has."""
         return list(dict.fromkeys([modelpool.pretrained_or_first_name, *modelpool.model_names]))
 
+    def trained_names(self, modelpool: BaseModelPool) -> list[str]:
+        """All models to merge, where data is needed and the pool has data of them all."""
+        names = modelpool.model_names
+        reads = len(names) > 1 and (self.engine().compares_activations or self.statistics != "none")
+        return names if reads and modelpool.has_train_datasets(names) else []
+
     def run(
         self, modelpool: BaseModelPool | Mapping[str, Any] | Sequence[Any], runtime: Runtime | None = None
     ) -> nn.Module:

@@ -57,6 +57,12 @@ class LossBarrier(BaseAlgorithm):
         """The two models, and the one whose architecture the result has."""
         return modelpool.select(pair_names(self.models, modelpool)).all_model_names
 
+    def trained_names(self, modelpool: BaseModelPool) -> list[str]:
+        """Those of which ``alignment`` reads training data."""
+        method = built(self.alignment)
+        pair = modelpool.select(pair_names(self.models, modelpool))
+        return method.trained_names(pair) if isinstance(method, BaseAlgorithm) else []
+
     def run(
         self, modelpool: BaseModelPool | Mapping[str, Any] | Sequence[Any], runtime: Runtime | None = None
     ) -> nn.Module:

@@ -73,6 +73,12 @@ class LossLandscape(BaseAlgorithm):
         """The two models, and the pretrained one if there is one."""
         return modelpool.select(pair_names(self.models, modelpool)).all_model_names
 
+    def trained_names(self, modelpool: BaseModelPool) -> list[str]:
+        """Those of which ``merging`` reads training data."""
+        method = built(self.merging)
+        pair = modelpool.select(pair_names(self.models, modelpool))
+        return method.trained_names(pair) if isinstance(method, BaseAlgorithm) else []
+
     def run(
         self, modelpool: BaseModelPool | Mapping[str, Any] | Sequence[Any], runtime: Runtime | None = None
     ) -> nn.Module:
