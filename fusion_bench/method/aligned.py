@@ -50,6 +50,8 @@ class AlignedAlgorithm(BaseAlgorithm):
             the mean and deviation of those they were made from, ``auto`` the first if there is any, else the second,
             as far as there is training data, ``none`` nothing.
         statistics_images: how many training images that takes; null is all.
+        input_statistics: estimate the running statistics of the models' batch normalisations anew, on the training data
+            of all of them, before units are compared.
         seed: of the order in which groups are visited, and of which images are taken.
         separate: names or patterns of tensors that are not merged, such as ``classifier.*`` for a head; the result is
             then a :class:`TaskModels` with one network a model, which share the rest.
@@ -63,6 +65,7 @@ class AlignedAlgorithm(BaseAlgorithm):
     batch_size: int = 100
     statistics: str = "auto"
     statistics_images: int | None = None
+    input_statistics: bool = False
     seed: int = 0
     separate: Sequence[str] = field(default_factory=list)
     faithful: bool = False
@@ -87,7 +90,9 @@ class AlignedAlgorithm(BaseAlgorithm):
     def trained_names(self, modelpool: BaseModelPool) -> list[str]:
         """All models to merge, where data is needed and the pool has data of them all."""
         names = modelpool.model_names
-        reads = len(names) > 1 and (self.engine().compares_activations or self.statistics != "none")
+        reads = len(names) > 1 and (
+            self.engine().compares_activations or self.statistics != "none" or self.input_statistics
+        )
         return names if reads and modelpool.has_train_datasets(names) else []
 
     def run(
@@ -145,7 +150,11 @@ class AlignedAlgorithm(BaseAlgorithm):
             models = [pool.load_model(name).to(runtime.device).eval() for name in names]
         spec = spec_for(models[0], self.spec, residual=self.residual)
         spec, separate = cut(spec, models[0].state_dict(), self.separate)
-        return _Run(self, pool, names, models, spec, weights), separate
+        run = _Run(self, pool, names, models, spec, weights)
+        if self.input_statistics:
+            with runtime.profile("statistics"):
+                run.correct_inputs_(runtime.device)
+        return run, separate
 
 
 @dataclass(frozen=True)
@@ -198,6 +207,18 @@ class _Run:
             carried = {name: engine.carry(params, self.spec, matchings, index, name) for name in params[index]}
             model.load_state_dict(carried)
         return dict(zip(self.names, self.models, strict=True))
+
+    def correct_inputs_(self, device: torch.device) -> None:
+        """Overwrite the running statistics of the models by those on the data of all of them."""
+        for model in self.models:
+            batches = self._batches("statistics", self.method.statistics_images, device)
+            if batches is None:
+                raise ValueError(
+                    f"input_statistics takes training data, and the model pool has none for {self.names}; give it "
+                    "train_datasets, or set input_statistics=false"
+                )
+            if batch_norms(model):
+                reestimate_(model, batches)
 
     def correct_(self, merged: nn.Module, matchings: Mapping[str, Matching], device: torch.device) -> None:
         """Overwrite the statistics of the merged model as the options say."""
