@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from fusion_bench.functional.params import Params
+    from fusion_bench.report import EvalReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,17 @@ class Callback:
         """Called once at the end, also when the run failed."""
 
 
+class Scorer(Protocol):
+    """Scores models on tasks by name, as every task pool of ours does."""
+
+    @property
+    def task_names(self) -> list[str]:
+        """The names of the tasks."""
+
+    def evaluate(self, model: nn.Module, name: str | None = None, *, tasks: Sequence[str] | None = None) -> EvalReport:
+        """The scores of a model, which is not changed, on ``tasks``; None is all of them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
     """The surroundings of a run; the defaults are those of a plain Python call that leaves no files."""
@@ -87,6 +99,7 @@ class Runtime:
     seed: int | None = None  # used by a method whose own ``seed`` is null
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext
     profile: Profile = field(default_factory=Profile)
+    scorer: Scorer | None = None  # for methods whose result is made of scores; None where nothing can be scored
 
     @property
     def merging_device(self) -> torch.device:

@@ -26,7 +26,7 @@ What is on this machine already, complete, is left alone; what an interrupted do
   --config-name  the configuration to start from; fabric_finetune downloads what fine-tuning needs
   --config-dir   a directory of further configurations
 """
-_KEYS = ("modelpool", "taskpool", "task", "start")  # all that decides what is needed
+_KEYS = ("modelpool", "taskpool", "method", "task", "start")  # all that decides what is needed
 
 
 def main() -> None:

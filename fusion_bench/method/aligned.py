@@ -50,6 +50,8 @@ class AlignedAlgorithm(BaseAlgorithm):
             the mean and deviation of those they were made from, ``auto`` the first if there is any, else the second,
             as far as there is training data, ``none`` nothing.
         statistics_images: how many training images that takes; null is all.
+        input_statistics: estimate the running statistics of the models' batch normalisations anew, on the training data
+            of all of them, before units are compared.
         seed: of the order in which groups are visited, and of which images are taken.
         separate: names or patterns of tensors that are not merged, such as ``classifier.*`` for a head; the result is
             then a :class:`TaskModels` with one network a model, which share the rest.
@@ -63,6 +65,7 @@ class AlignedAlgorithm(BaseAlgorithm):
     batch_size: int = 100
     statistics: str = "auto"
     statistics_images: int | None = None
+    input_statistics: bool = False
     seed: int = 0
     separate: Sequence[str] = field(default_factory=list)
     faithful: bool = False
@@ -84,6 +87,14 @@ class AlignedAlgorithm(BaseAlgorithm):
         """The models to merge, and the one whose architecture the result has."""
         return list(dict.fromkeys([modelpool.pretrained_or_first_name, *modelpool.model_names]))
 
+    def trained_names(self, modelpool: BaseModelPool) -> list[str]:
+        """All models to merge, where data is needed and the pool has data of them all."""
+        names = modelpool.model_names
+        reads = len(names) > 1 and (
+            self.engine().compares_activations or self.statistics != "none" or self.input_statistics
+        )
+        return names if reads and modelpool.has_train_datasets(names) else []
+
     def run(
         self, modelpool: BaseModelPool | Mapping[str, Any] | Sequence[Any], runtime: Runtime | None = None
     ) -> nn.Module:
@@ -100,7 +111,33 @@ class AlignedAlgorithm(BaseAlgorithm):
             finally:
                 runtime.notify("on_run_end")
 
+    def moved_models(self, modelpool: BaseModelPool, runtime: Runtime | None = None) -> dict[str, nn.Module]:
+        """The models by name with their units in the order of the first one's: they compute what they did before.
+
+        Raises:
+            ValueError: as :meth:`run`, and if units are zipped, for which there is no order.
+        """
+        runtime = runtime or Runtime()
+        if self.engine().matcher == "zip":
+            raise ValueError("only units that are matched one to one have an order; set matcher=align")
+        run, _ = self._prepare(as_modelpool(modelpool), runtime)
+        with runtime.profile("matching"):
+            return run.moved(run.matchings(runtime.device))
+
     def _run(self, pool: BaseModelPool, runtime: Runtime) -> nn.Module:
+        run, separate = self._prepare(pool, runtime)
+        runtime.notify("on_run_start", RunStart(order=tuple(run.names), log_dir=runtime.log_dir))
+        with runtime.profile("matching"):
+            matchings = run.matchings(runtime.device)
+        with runtime.executor, runtime.profile("merging"):
+            parts = run.merged(matchings, separate, runtime)
+        with runtime.profile("statistics"):
+            for part in parts:
+                run.correct_(part, matchings, runtime.device)
+        return TaskModels(run.names, parts, separate) if separate else parts[0]
+
+    def _prepare(self, pool: BaseModelPool, runtime: Runtime) -> tuple[_Run, list[str]]:
+        """The models of the pool, checked and loaded, with their spec; and the names of separate tensors."""
         names = pool.model_names
         if not names:
             raise ValueError(f"the model pool has no models to merge; it has {pool.all_model_names}")
@@ -113,16 +150,11 @@ class AlignedAlgorithm(BaseAlgorithm):
             models = [pool.load_model(name).to(runtime.device).eval() for name in names]
         spec = spec_for(models[0], self.spec, residual=self.residual)
         spec, separate = cut(spec, models[0].state_dict(), self.separate)
-        runtime.notify("on_run_start", RunStart(order=tuple(names), log_dir=runtime.log_dir))
         run = _Run(self, pool, names, models, spec, weights)
-        with runtime.profile("matching"):
-            matchings = run.matchings(runtime.device)
-        with runtime.executor, runtime.profile("merging"):
-            parts = run.merged(matchings, separate, runtime)
-        with runtime.profile("statistics"):
-            for part in parts:
-                run.correct_(part, matchings, runtime.device)
-        return TaskModels(names, parts, separate) if separate else parts[0]
+        if self.input_statistics:
+            with runtime.profile("statistics"):
+                run.correct_inputs_(runtime.device)
+        return run, separate
 
 
 @dataclass(frozen=True)
@@ -169,6 +201,26 @@ class _Run:
             part.load_state_dict({**shared, **own})
             parts.append(part)
         return parts
+
+    def moved(self, matchings: Mapping[str, Matching]) -> dict[str, nn.Module]:
+        """Each model by name with its units in the order of their matchings."""
+        engine, params = self.method.engine(), [model.state_dict() for model in self.models]
+        for index, model in enumerate(self.models):
+            carried = {name: engine.carry(params, self.spec, matchings, index, name) for name in params[index]}
+            model.load_state_dict(carried)
+        return dict(zip(self.names, self.models, strict=True))
+
+    def correct_inputs_(self, device: torch.device) -> None:
+        """Overwrite the running statistics of the models by those on the data of all of them."""
+        for model in self.models:
+            batches = self._batches("statistics", self.method.statistics_images, device)
+            if batches is None:
+                raise ValueError(
+                    f"input_statistics takes training data, and the model pool has none for {self.names}; give it "
+                    "train_datasets, or set input_statistics=false"
+                )
+            if batch_norms(model):
+                reestimate_(model, batches)
 
     def correct_(self, merged: nn.Module, matchings: Mapping[str, Matching], device: torch.device) -> None:
         """Overwrite the statistics of the merged model as the options say."""

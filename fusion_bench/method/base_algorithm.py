@@ -31,6 +31,10 @@ class BaseAlgorithm(Configurable, ABC):
         """The models of the pool that :meth:`run` loads; all of them, unless a method says otherwise."""
         return modelpool.all_model_names
 
+    def trained_names(self, modelpool: BaseModelPool) -> list[str]:
+        """The models whose training data :meth:`run` reads, as far as the pool has it; none, unless a method does."""
+        return []
+
     def on_run_start(self) -> None:
         """Called before :meth:`run` does anything."""
 

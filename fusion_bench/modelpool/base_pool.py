@@ -7,7 +7,7 @@ import difflib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,9 @@ from fusion_bench.sources.local import located
 from fusion_bench.sources.needed import Needed
 from fusion_bench.utils.configurable import Configurable, build
 from fusion_bench.utils.executors import Executor
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 PRETRAINED = "_pretrained_"
 MERGED = "_merged_"
@@ -139,6 +142,25 @@ class BaseModelPool(Configurable):
         if name in self._models:
             raise ValueError(f"the pool already has a model {name!r}")
         self._models[name] = model
+
+    def with_models(self, models: Mapping[str, Any]) -> Self:
+        """A pool like this one, with the same data, that holds these models in place of its own.
+
+        Args:
+            models: name to module, config or path.
+        """
+        other = copy.copy(self)
+        other._models = dict(models)
+        return other
+
+    def select(self, names: Sequence[str]) -> Self:
+        """A pool like this one that holds only the pretrained model, if there is one, and those of ``names``.
+
+        Raises:
+            KeyError: if no model has that name.
+        """
+        chosen = {name: self.get_model_config(name) for name in names}
+        return self.with_models({**({PRETRAINED: self._models[PRETRAINED]} if self.has_pretrained else {}), **chosen})
 
     def get_model_config(self, name: str) -> Any:
         """What the pool was given for ``name``: a config, a path or a module.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,9 @@ from fusion_bench.sources.local import located
 from fusion_bench.sources.needed import Needed
 from fusion_bench.utils.executors import Executor
 from fusion_bench.utils.files import atomic_directory
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class CLIPVisionModelPool(BaseModelPool):
@@ -100,6 +103,12 @@ class CLIPVisionModelPool(BaseModelPool):
         self._directories: dict[str, Path] = {}
         self._architectures: dict[str, VisionArchitecture] = {}
         self._transform: PixelTransform | None = None
+
+    def with_models(self, models: Mapping[str, Any]) -> Self:
+        """A pool like this one, with the same data, that holds these models in place of its own."""
+        other = super().with_models(models)
+        other._directories, other._architectures = {}, {}
+        return other
 
     # ---- modules
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from fusion_bench.programs.inputs import needed_by, needed_for_training
+from fusion_bench.programs.inputs import needed_by, needed_by_method, needed_for_training
 from fusion_bench.programs.parts import build_part
 from fusion_bench.sources.hub import HubUnreachableError
 from fusion_bench.sources.needed import Needed
@@ -32,11 +32,14 @@ def needed_by_config(config: Mapping[str, Any]) -> list[Needed]:
     """What the run of a composed configuration reads from files; nothing is loaded.
 
     Args:
-        config: has ``modelpool`` and perhaps ``taskpool``, and ``task`` and ``start`` where a model is fine-tuned.
+        config: has ``modelpool`` and perhaps ``taskpool`` and ``method``, and ``task`` and ``start`` where a model is
+            fine-tuned.
     """
     modelpool, taskpool = build(config["modelpool"]), build_part("taskpool", config.get("taskpool"))
     if "task" not in config:
-        return needed_by(modelpool, modelpool.all_model_names, taskpool)
+        method = build_part("method", config.get("method"))
+        found = needed_by(modelpool, modelpool.all_model_names, taskpool)
+        return [*found, *needed_by_method(method, modelpool)]
     return needed_for_training(modelpool, taskpool, config["start"], config["task"])
 
 

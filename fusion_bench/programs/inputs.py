@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from fusion_bench.method.base_algorithm import BaseAlgorithm
@@ -36,7 +37,8 @@ def check_inputs(algorithm: Any, modelpool: BaseModelPool, taskpool: Any, comman
         KeyError: if a model is expected that the pool does not have.
     """
     names = algorithm.loaded_names(modelpool) if isinstance(algorithm, BaseAlgorithm) else modelpool.all_model_names
-    inputs = find_inputs(needed_by(modelpool, names, taskpool), command)
+    needed = [*needed_by(modelpool, names, taskpool), *needed_by_method(algorithm, modelpool)]
+    inputs = find_inputs(needed, command)
     check_same_backbone(modelpool, taskpool)
     fingerprints = fingerprints_of(inputs)
     check_expected(modelpool.expected, modelpool.all_model_names, names, fingerprints.get(MODELS, {}))
@@ -47,6 +49,13 @@ def needed_by(modelpool: BaseModelPool, names: Sequence[str], taskpool: Any) -> 
     """What is read from files for some models of a pool and for all tasks of a task pool."""
     tasks = taskpool.needed() if isinstance(taskpool, BaseTaskPool) else []
     return [*modelpool.needed(names), *tasks]
+
+
+def needed_by_method(algorithm: Any, modelpool: BaseModelPool) -> list[Needed]:
+    """The training data that a method of ours reads."""
+    names = algorithm.trained_names(modelpool) if isinstance(algorithm, BaseAlgorithm) else []
+    parts = [part for name in names for part in modelpool.training_needed(name)]
+    return [replace(part, section="training_datasets") for part in parts]  # a task pool's may have the same names
 
 
 def needed_for_training(modelpool: BaseModelPool, taskpool: Any, start: str, task: str) -> list[Needed]:

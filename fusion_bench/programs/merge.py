@@ -19,6 +19,7 @@ from fusion_bench.modelpool.base_pool import as_modelpool
 from fusion_bench.programs.inputs import check_inputs
 from fusion_bench.report import ContinualReport, EvalReport
 from fusion_bench.runtime import Callback, Runtime
+from fusion_bench.taskpool.base_pool import BaseTaskPool
 from fusion_bench.utils.executors import Executor, ThreadExecutor
 from fusion_bench.utils.timing import Profile
 
@@ -91,6 +92,7 @@ def merge_and_evaluate(
         seed=seed,
         autocast=autocast,
         profile=profile,
+        scorer=taskpool if isinstance(taskpool, BaseTaskPool) else None,
     )
     model = run_algorithm(algorithm, pool, runtime, fabric=fabric, taskpool=taskpool)
     evaluation = next((callback for callback in callbacks if isinstance(callback, EvaluateTasks)), None)

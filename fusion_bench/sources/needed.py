@@ -33,7 +33,8 @@ class Needed:
     """One part of a run that is read from files.
 
     Args:
-        section: the heading under which a report lists it: ``"models"``, ``"task_pool"`` or ``"datasets"``.
+        section: the heading under which a report lists it: ``"models"``, ``"task_pool"``, ``"datasets"`` or
+            ``"training_datasets"``.
         name: its name there.
         owner: whose it is, as the start of an error message: ``"model 'mnist'"``.
         kind: what it is on the Hub.

@@ -41,7 +41,7 @@ SPEC = {
 }
 OF_FAMILY: dict[str, dict] = {"mudsc": {"spec": SPEC}}
 
-MERGING = [method for method in METHODS if not method.startswith("finetune/")]  # the others train
+MERGING = [method for method in METHODS if not method.startswith(("finetune/", "analysis/"))]  # train, measure
 
 every_method = pytest.mark.parametrize("method", METHODS)
 every_merging_method = pytest.mark.parametrize("method", MERGING)

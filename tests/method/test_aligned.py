@@ -24,6 +24,16 @@ def test_batch_norms_are_estimated_anew_on_the_union():
     assert torch.equal(merged.conv1.weight, expected.conv1.weight)
 
 
+def test_batch_norms_of_the_models_can_be_estimated_anew_first():
+    pool = oracle_pool("resnet_bn")
+    merged = PlainAverage(statistics="none", input_statistics=True, batch_size=256).run(pool)
+    images = case("resnet_bn")["inputs"]["act_batches"].flatten(0, 1)
+    means = [model.conv1(images).mean(dim=(0, 2, 3)) for model in networks("resnet_bn")]
+    torch.testing.assert_close(merged.bn1.running_mean, sum(means) / 2, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="input_statistics takes training data, and the model pool has none"):
+        WeightAlign(input_statistics=True).run({"a": make_net("resnet_bn"), "b": make_net("resnet_bn", 1)})
+
+
 def test_images_can_be_bounded(monkeypatch):
     asked = []
     pool = oracle_pool()

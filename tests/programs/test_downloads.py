@@ -99,6 +99,16 @@ def test_fine_tuning_needs_one_model_and_the_data_to_train_with(fake_hub):
     assert "someone/mnist/data/train-00000-of-00001.parquet" in fake_hub.downloaded
 
 
+def test_a_method_that_reads_training_data_needs_it(fake_hub):
+    method = {"_target_": "fusion_bench.method.mudsc.mudsc_zip.MuDSCZip"}
+    more = {**POOL, "models": {**POOL["models"], "again": "someone/clip_mnist"}}
+    more["train_datasets"] = {**POOL["train_datasets"], "again": {"path": "someone/mnist", "split": "train"}}
+    config = {**CONFIG, "modelpool": more, "method": method}
+    assert [item.needed.source for item in items(config)].count("someone/mnist") == 2
+    without = {**method, "alpha": 1.0, "statistics": "none"}
+    assert [item.needed.source for item in items({**config, "method": without})].count("someone/mnist") == 1
+
+
 def test_pools_of_the_package_need_nothing():
     assert items({"modelpool": {"_target_": "fusion_bench.modelpool.BaseModelPool", "models": {}}}) == []
 

@@ -5,12 +5,15 @@ import json
 import pytest
 from clip_files import make_clip, make_rows, write_clip
 
+from fusion_bench.method.analysis import LossBarrier, LossLandscape
 from fusion_bench.method.dummy import Dummy
+from fusion_bench.method.mudsc import ActivationAlign, WeightAlign
 from fusion_bench.method.opcm.opcm import OPCM
 from fusion_bench.method.simple_average import SimpleAverage
 from fusion_bench.modelpool.clip_vision import CLIPVisionModelPool
 from fusion_bench.models.fingerprint import combined_sha256, sha256
 from fusion_bench.programs.fusion import individual_accuracies
+from fusion_bench.programs.inputs import needed_by_method
 from fusion_bench.programs.merge import merge_and_evaluate
 from fusion_bench.report import EvalReport
 from fusion_bench.taskpool.clip_vision import CLIPVisionModelTaskPool
@@ -138,3 +141,35 @@ def test_two_backbones_are_an_error_before_the_run(fake_hub, tmp_path, key, valu
 def test_a_task_pool_without_tasks_may_be_of_any_backbone(fake_hub, tmp_path):
     other = write_clip(tmp_path / "other", patch_size=16)
     merge_and_evaluate(SimpleAverage(), *pools(tasks={}, base_model=str(other)))
+
+
+def test_training_data_of_a_method_is_found_before_the_run(fake_hub, never_merged):
+    fake_hub.offline = True
+    trained = {"train_datasets": {"mnist": "someone/mnist_train", "digits": "someone/digits_train"}}
+    pool = CLIPVisionModelPool(IDS, **trained)
+    with pytest.raises(FileNotFoundError) as failed:
+        merge_and_evaluate(ActivationAlign(), pool)
+    assert "'someone/mnist_train'" in str(failed.value)
+    assert "'someone/digits_train'" in str(failed.value)
+    with pytest.raises(FileNotFoundError) as failed:
+        merge_and_evaluate(WeightAlign(statistics="none"), pool)
+    assert "_train" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        (ActivationAlign(statistics="none"), ["mnist", "digits"]),
+        (WeightAlign(), ["mnist", "digits"]),
+        (WeightAlign(statistics="none"), []),
+        (SimpleAverage(), []),
+        (LossBarrier(), ["mnist", "digits"]),
+        (LossLandscape(merging=ActivationAlign(), models=["digits", "mnist"]), ["digits", "mnist"]),
+        (LossLandscape(), []),
+    ],
+)
+def test_which_training_data_is_read(method, expected):
+    pool = CLIPVisionModelPool(IDS, train_datasets={"mnist": "a/b", "digits": "c/d"})
+    assert method.trained_names(pool) == expected
+    assert [part.section for part in needed_by_method(method, pool)] == ["training_datasets"] * len(expected)
+    assert method.trained_names(CLIPVisionModelPool(IDS, train_datasets={"mnist": "a/b"})) == []

@@ -1,0 +1,19 @@
+"""Methods that measure what merging does, imported on first use."""
+
+from typing import TYPE_CHECKING
+
+from fusion_bench.utils.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from fusion_bench.method.analysis.loss_barrier import LossBarrier
+    from fusion_bench.method.analysis.loss_landscape import LossLandscape
+
+__all__ = ["LossBarrier", "LossLandscape"]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "LossBarrier": "fusion_bench.method.analysis.loss_barrier",
+        "LossLandscape": "fusion_bench.method.analysis.loss_landscape",
+    },
+)
