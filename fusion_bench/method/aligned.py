@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
-
 from fusion_bench.functional.linear import normalise
-from fusion_bench.functional.permutation import Matching
 from fusion_bench.method.base_algorithm import BaseAlgorithm
-from fusion_bench.method.continual import tensor_mapper
+from fusion_bench.method.mudsc.alignment_run import AlignmentRun
+from fusion_bench.method.mudsc.balance import Balance
 from fusion_bench.method.mudsc.engine import Engine
 from fusion_bench.method.weighted_average import weights_in_order
 from fusion_bench.modelpool.base_pool import BaseModelPool, as_modelpool
-from fusion_bench.models.batch_norm import batch_norms, reestimate_
 from fusion_bench.models.partial_spec import cut
 from fusion_bench.models.permutation_registry import spec_for
-from fusion_bench.models.permutation_spec import PermutationSpec
-from fusion_bench.models.repair import repair_
-from fusion_bench.models.task_models import TaskModels
 from fusion_bench.runtime import RunStart, Runtime
-from fusion_bench.utils.rng import generator_for
 
 if TYPE_CHECKING:
-    from fusion_bench.functional.params import Params
-
-log = logging.getLogger(__name__)
+    from torch import nn
 
 STATISTICS = ("auto", "batch_norm", "repair", "none")
 
@@ -80,6 +68,10 @@ class AlignedAlgorithm(BaseAlgorithm):
     def engine(self) -> Engine:
         """How units are matched; raises a ValueError for options out of range."""
 
+    def balance(self) -> Balance | None:
+        """How the weight of the weight space is chosen; None where :meth:`engine` says it."""
+        return None
+
     def loaded_names(self, modelpool: BaseModelPool) -> list[str]:
         """The models to merge, and the one whose architecture the result has."""
         return list(dict.fromkeys([modelpool.pretrained_or_first_name, *modelpool.model_names]))
@@ -114,93 +106,6 @@ class AlignedAlgorithm(BaseAlgorithm):
         spec = spec_for(models[0], self.spec, residual=self.residual)
         spec, separate = cut(spec, models[0].state_dict(), self.separate)
         runtime.notify("on_run_start", RunStart(order=tuple(names), log_dir=runtime.log_dir))
-        run = _Run(self, pool, names, models, spec, weights)
-        with runtime.profile("matching"):
-            matchings = run.matchings(runtime.device)
-        with runtime.profile("merging"):
-            parts = run.merged(matchings, separate, runtime)
-        with runtime.profile("statistics"):
-            for part in parts:
-                run.correct_(part, matchings, runtime.device)
-        return TaskModels(names, parts, separate) if separate else parts[0]
-
-
-@dataclass(frozen=True)
-class _Run:
-    """One run: the method and what it works on."""
-
-    method: AlignedAlgorithm
-    pool: BaseModelPool
-    names: list[str]
-    models: list[nn.Module]
-    spec: PermutationSpec
-    weights: list[float]
-
-    def matchings(self, device: torch.device) -> Mapping[str, Matching]:
-        """The matchings of all groups."""
-        engine = self.method.engine()
-        activations = None
-        if engine.compares_activations and len(self.models) > 1 and self.spec.groups:
-            batches = self._batches("activations", self.method.images, device)
-            if batches is None:
-                raise ValueError(
-                    f"alpha={engine.alpha:g} compares activations, which takes training data, and the model pool has "
-                    f"none for {self.names}; give it train_datasets, or compare weights alone with alpha=1"
-                )
-            activations = engine.similarities(self.models, self.spec, batches)
-        params: list[Params] = [model.state_dict() for model in self.models]
-        found = engine.match(params, self.spec, activations)
-        for group, value in found.values.items():
-            log.debug("group %s: mean similarity %.4f", group, value)
-        return found.matchings
-
-    def merged(self, matchings: Mapping[str, Matching], separate: list[str], runtime: Runtime) -> list[nn.Module]:
-        """The merged model; one for each model if tensors are kept separate, which are those of that model."""
-        params: list[Params] = [model.state_dict() for model in self.models]
-        engine, names = self.method.engine(), [name for name in params[0] if name not in separate]
-        map_tensors = tensor_mapper(runtime)
-        shared = map_tensors(partial(engine.merge, params, self.spec, matchings, self.weights), names)
-        parts = []
-        for index in range(len(self.models) if separate else 1):
-            own = map_tensors(partial(engine.carry, params, self.spec, matchings, index), separate)
-            part = self.pool.load_pretrained_or_first_model().to(runtime.device)
-            part.load_state_dict({**shared, **own})
-            parts.append(part)
-        return parts
-
-    def correct_(self, merged: nn.Module, matchings: Mapping[str, Matching], device: torch.device) -> None:
-        """Overwrite the statistics of the merged model as the options say."""
-        kind = self.method.statistics
-        if kind == "auto":
-            kind = "batch_norm" if batch_norms(merged) else "repair"
-        if kind == "none" or len(self.models) < 2:
-            return
-        batches = self._batches("statistics", self.method.statistics_images, device)
-        if batches is None:
-            if self.method.statistics != "auto":
-                raise ValueError(
-                    f"statistics={kind} takes training data, and the model pool has none for {self.names}; give it "
-                    "train_datasets, or set statistics=none"
-                )
-            log.warning("no training data: the merged model keeps statistics that do not fit it")
-        elif kind == "batch_norm":
-            reestimate_(merged, batches)
-        else:
-            matched = matchings or self._identity()
-            again = partial(self._given_batches, "statistics", self.method.statistics_images, device)
-            repair_(merged.eval(), self.models, self.spec, matched, self.weights, again)
-
-    def _identity(self) -> dict[str, Matching]:
-        sizes = self.spec.sizes({name: tensor.shape for name, tensor in self.models[0].state_dict().items()})
-        return {group: Matching.identity(len(self.models), units) for group, units in sizes.items()}
-
-    def _batches(self, purpose: str, limit: int | None, device: torch.device) -> Iterator[Tensor] | None:
-        """Inputs of all models' training data, None where there is none."""
-        return self._given_batches(purpose, limit, device) if self.pool.has_train_datasets(self.names) else None
-
-    def _given_batches(self, purpose: str, limit: int | None, device: torch.device) -> Iterator[Tensor]:
-        generator = generator_for(self.method.seed, purpose)
-        size = self.method.batch_size
-        batches = self.pool.input_batches(self.names, batch_size=size, limit=limit, generator=generator)
-        dtype = next((one.dtype for one in self.models[0].parameters() if one.is_floating_point()), torch.float32)
-        return (batch.to(device, dtype if batch.is_floating_point() else None) for batch in batches)
+        run = AlignmentRun(self, pool, names, models, spec, weights, separate, runtime)
+        balance = self.balance()
+        return run.model(self.engine()) if balance is None or len(names) < 2 else run.best(balance)
