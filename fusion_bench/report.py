@@ -8,8 +8,9 @@ from typing import Any
 
 MODEL_INFO = "model_info"
 AVERAGE = "average"
+JOINT = "joint"
 FINGERPRINTS = "fingerprints"
-RESERVED_NAMES = (MODEL_INFO, AVERAGE, FINGERPRINTS)
+RESERVED_NAMES = (MODEL_INFO, AVERAGE, JOINT, FINGERPRINTS)
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,14 @@ class ModelInfo:
 class EvalReport(Mapping[str, Any]):
     """Scores of one model; reads like its JSON form: ``report["average"]["accuracy"]``.
 
-    ``fingerprints`` says which files a run was made from, by kind and name; empty where that is not known.
+    ``fingerprints`` says which files a run was made from, by kind and name; empty where that is not known. ``joint`` is
+    the score among the classes of all tasks together, over their images; None where that was not measured.
     """
 
     model_info: ModelInfo
     scores: Mapping[str, TaskScore] = field(default_factory=dict)
     fingerprints: Mapping[str, Any] = field(default_factory=dict)
+    joint: TaskScore | None = None
 
     @property
     def average(self) -> TaskScore | None:
@@ -70,19 +73,21 @@ class EvalReport(Mapping[str, Any]):
         )
 
     def merged_with(self, other: EvalReport) -> EvalReport:
-        """This report with the scores of ``other`` added."""
-        return replace(self, scores={**self.scores, **other.scores})
+        """This report with the scores of ``other`` added, without ``joint``."""
+        return replace(self, scores={**self.scores, **other.scores}, joint=None)
 
     def select(self, tasks: Sequence[str]) -> EvalReport:
-        """The same report with only ``tasks``, in that order."""
-        return replace(self, scores={task: self.scores[task] for task in tasks})
+        """The same report with only ``tasks``, in that order, without ``joint``."""
+        return replace(self, scores={task: self.scores[task] for task in tasks}, joint=None)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form: ``model_info``, one entry a task, ``average``, and ``fingerprints`` where there are any."""
+        """The JSON form: ``model_info``, one entry a task, ``average``; ``joint`` and ``fingerprints`` if known."""
         entries: dict[str, Any] = {MODEL_INFO: self.model_info.to_dict()}
         entries.update((task, score.to_dict()) for task, score in self.scores.items())
         if self.average is not None:
             entries[AVERAGE] = self.average.to_dict()
+        if self.joint is not None:
+            entries[JOINT] = self.joint.to_dict()
         if self.fingerprints:
             entries[FINGERPRINTS] = dict(self.fingerprints)
         return entries
@@ -95,7 +100,7 @@ class EvalReport(Mapping[str, Any]):
             ValueError: if an entry is missing or is not what a report holds.
         """
         try:
-            info = entries[MODEL_INFO]
+            info, joint = entries[MODEL_INFO], entries.get(JOINT)
             return cls(
                 ModelInfo(info["trainable_params"], info["all_params"], info.get("name")),
                 {
@@ -104,6 +109,7 @@ class EvalReport(Mapping[str, Any]):
                     if task not in RESERVED_NAMES
                 },
                 dict(entries.get(FINGERPRINTS) or {}),
+                TaskScore(joint["accuracy"], joint["loss"]) if joint is not None else None,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not an evaluation report: {type(error).__name__}: {error}") from error

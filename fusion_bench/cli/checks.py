@@ -64,6 +64,8 @@ def _check_types(where: str, value: Any, default: Any) -> None:
     """Compare the scalars of a part with those of the file it comes from."""
     if isinstance(value, Mapping) and isinstance(default, Mapping):
         for key in value:
+            if key == "alpha" and value[key] == "auto" and "alphas" in default:
+                continue  # the method chooses it
             if key in default:
                 _check_types(f"{where}.{key}", value[key], default[key])
     elif not where.startswith("modelpool.models"):  # a model may be given as a path, a mapping, anything

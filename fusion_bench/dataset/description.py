@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 SUFFIXES = (".yaml", ".yml")
-NAMING_KEYS = ("classnames", "templates")
+NAMING_KEYS = ("classnames", "templates", "classes")
 SPLITS = ("train", "validation", "test")
 LOADING_KEYS = ("path", "split", "splits", "name", "image_column", "label_column", "data_dir", "cache_dir")
 _ALLOWED = (*NAMING_KEYS, *(key for key in LOADING_KEYS if key != "cache_dir"), "source")

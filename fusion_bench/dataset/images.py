@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
+from torch.utils.data import Subset
 
 from fusion_bench.models.fingerprint import file_hashes
 from fusion_bench.utils.cache import digest
@@ -34,6 +35,7 @@ class LabelledImages:
         origin: where the rows come from, for error messages.
         files: what the rows were read from; empty where that is not known, as for rows in memory.
         part: which part of the files the rows are.
+        classes: labels as they are stored that the rows are of, and that labels are counted in; None is all.
     """
 
     rows: Any
@@ -43,6 +45,7 @@ class LabelledImages:
     origin: str = "the data set"
     files: tuple[Path, ...] = ()
     part: str = ""
+    classes: tuple[int, ...] | None = None
 
     @classmethod
     def of(
@@ -79,6 +82,21 @@ class LabelledImages:
         """The same images with labels counted in ``classnames``."""
         return replace(self, classnames=tuple(classnames))
 
+    def of_classes(self, classes: Sequence[int]) -> LabelledImages:
+        """The images of some classes, with labels counted in ``classes``.
+
+        Raises:
+            ValueError: if there is no such image.
+        """
+        rows = self.rows
+        if hasattr(rows, "select_columns") and self.label_column is not None:
+            rows = rows.select_columns([self.label_column])  # images are not read
+        chosen = [index for index in range(len(rows)) if self.label(rows[index], index) in classes]
+        if not chosen:
+            raise ValueError(f"{self.origin} has no image of the classes {list(classes)}")
+        part = f"{self.part} of the classes {list(classes)}"
+        return replace(self, rows=Subset(self.rows, chosen), classes=tuple(classes), part=part)
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -97,7 +115,8 @@ class LabelledImages:
     def label(self, row: Any, index: int) -> int:
         """The class of a row, which has number ``index``."""
         label = row[1] if self.image_column is None else row[self.label_column]
-        return class_index(label, self.classnames, f"{self.origin}, row {index}")
+        found = class_index(label, self.classnames, f"{self.origin}, row {index}")
+        return found if self.classes is None else self.classes.index(found)
 
     @cached_property
     def fingerprint(self) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fusion_bench.dataset.description import LOADING_KEYS, NAMING_KEYS, check_keys, expand, split_of
-from fusion_bench.dataset.images import LabelledImages
+from fusion_bench.dataset.images import LabelledImages, class_index
 from fusion_bench.dataset.loading import load_image_classification
 from fusion_bench.dataset.registry import ClassNames, class_names
 from fusion_bench.utils.configurable import Configurable, build
@@ -38,11 +38,14 @@ class ClassificationTask(Configurable):
             known for the name the task has in the pool.
         templates: prompts with one ``{}`` for the class name; None for those that belong to the known class names,
             else ``"a photo of a {}."``.
+        classes: names or numbers of the classes that the task consists of, in the order of its labels; images of others
+            are left out. None is all.
     """
 
     dataset: Any
     classnames: Sequence[str] | str | None = None
     templates: Sequence[str] | None = None
+    classes: Sequence[str | int] | None = None
 
     def resolve_names(self, task: str) -> ClassNames:
         """Class names and templates of this task under the name ``task``.
@@ -50,8 +53,16 @@ class ClassificationTask(Configurable):
         Raises:
             KeyError: if they are not given and not known.
             TypeError: if a class name or template is not a string.
-            ValueError: if there is no class name, or a template does not hold ``{}`` once.
+            ValueError: if there is no class name, a template does not hold ``{}`` once, or ``classes`` names one that
+                is not there, or one twice.
         """
+        names = self.all_names(task)
+        if self.classes is None:
+            return names
+        return ClassNames(tuple(names.classnames[number] for number in self._numbers(task, names)), names.templates)
+
+    def all_names(self, task: str) -> ClassNames:
+        """Class names and templates, those of classes that are left out included; see :meth:`resolve_names`."""
         if self.classnames is None or isinstance(self.classnames, str):
             known = class_names(self.classnames or task)
             names, templates = known.classnames, known.templates
@@ -87,16 +98,16 @@ class ClassificationTask(Configurable):
             FileNotFoundError: if there is no such data set.
             KeyError: if the class names are unknown or a column is missing.
         """
-        return self.load_images(task, cache_dir=cache_dir, split=split).with_classnames(
-            self.resolve_names(task).classnames
-        )
+        images = self.load_images(task, cache_dir=cache_dir, split=split)
+        return images if self.classes is not None else images.with_classnames(self.all_names(task).classnames)
 
     def load_images(self, task: str, *, cache_dir: str | Path | None = None, split: str = "test") -> LabelledImages:
-        """The images without names for their labels; for the arguments see :meth:`load`.
+        """The images without names for their labels, unless those are needed to choose; see :meth:`load`.
 
         Raises:
             FileNotFoundError: if there is no such data set.
             KeyError: if a column is missing.
+            ValueError: if there is no image of the chosen classes.
         """
         data = self.dataset
         if isinstance(data, str | Path):
@@ -105,7 +116,21 @@ class ClassificationTask(Configurable):
             data = build(data)
         elif isinstance(data, Mapping) and "path" in data:
             data = load_image_classification(**{"cache_dir": cache_dir, **split_of(data, split)})
-        return LabelledImages.of(data, origin=f"the data set of task {task!r}")
+        images = LabelledImages.of(data, origin=f"the data set of task {task!r}")
+        if self.classes is None:
+            return images
+        names = self.all_names(task)
+        return images.with_classnames(names.classnames).of_classes(self._numbers(task, names))
+
+    def _numbers(self, task: str, names: ClassNames) -> list[int]:
+        """The classes of the task as numbers among all."""
+        if isinstance(self.classes, str) or not self.classes:
+            raise ValueError(f"task {task!r}: classes must list names or numbers of classes, got {self.classes!r}")
+        where = f"task {task!r}, classes"
+        numbers = [class_index(one, names.classnames, where) for one in self.classes]
+        if len(set(numbers)) < len(numbers):
+            raise ValueError(f"{where}: one is named twice in {list(self.classes)}")
+        return numbers
 
 
 def as_task(name: str, entry: Any) -> ClassificationTask:

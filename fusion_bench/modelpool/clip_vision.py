@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from fusion_bench.dataset.pixels import EncodedImages, PixelTransform
+from fusion_bench.dataset.pixels import PixelTransform
 from fusion_bench.dataset.task import as_task
 from fusion_bench.functional.params import Params
 from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool
+from fusion_bench.modelpool.image_inputs import ImageInputs
 from fusion_bench.modelpool.input_batches import plain_input
 from fusion_bench.models.checkpoint import open_checkpoint, save_params, weight_files
 from fusion_bench.models.clip_config import compare_configs, different_field, read_vision_config, vision_config_of
@@ -161,7 +162,7 @@ class CLIPVisionModelPool(BaseModelPool):
         if isinstance(source, Tensor):
             return source
         images = as_task(name, source).load_images(name, cache_dir=self._cache_dir, split="train")
-        return ImageInputs(EncodedImages(images, PixelTransform(self.load_processor())))
+        return ImageInputs.of(images, PixelTransform(self.load_processor()))
 
     def prepare_input(self, name: str, item: Any) -> Tensor:
         """The pixel values of one image."""
@@ -297,19 +298,6 @@ class CLIPVisionModelPool(BaseModelPool):
         return has_processor(
             fetch(located(path, self._model_dir), _owner(name), PROCESSOR_FILES, cache_dir=self._cache_dir)
         )
-
-
-class ImageInputs:
-    """A data set of encoded images without labels."""
-
-    def __init__(self, encoded: EncodedImages) -> None:
-        self._encoded = encoded
-
-    def __len__(self) -> int:
-        return len(self._encoded)
-
-    def __getitem__(self, index: int) -> Tensor:
-        return self._encoded.image(index)
 
 
 def _owner(name: str) -> str:

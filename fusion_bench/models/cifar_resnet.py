@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from fusion_bench.models.small_network import SmallNetwork
 
-class CifarResNet(nn.Module):
+
+class CifarResNet(SmallNetwork):
     """A 3×3 stem, stages of basic blocks, average pooling and a linear layer (He et al., 2016).
 
     Every stage but the first halves the image and begins with a 3×3 convolution in its shortcut.
@@ -20,6 +22,8 @@ class CifarResNet(nn.Module):
         norm_groups: groups of a group normalisation; None normalises by batch.
     """
 
+    architecture = "CifarResNet"
+
     def __init__(
         self,
         widths: Sequence[int] = (16, 32, 64),
@@ -29,6 +33,13 @@ class CifarResNet(nn.Module):
         norm_groups: int | None = None,
     ) -> None:
         super().__init__()
+        self.arguments = {
+            "widths": list(widths),
+            "blocks": list(blocks),
+            "num_outputs": num_outputs,
+            "in_channels": in_channels,
+            "norm_groups": norm_groups,
+        }
         self.conv1 = nn.Conv2d(in_channels, widths[0], 3, padding=1, bias=False)
         self.bn1 = _norm(widths[0], norm_groups)
         self.stages: list[str] = []

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from fusion_bench.models.small_network import SmallNetwork
 
-class MLP(nn.Module):
+
+class MLP(SmallNetwork):
     """Layers ``fc1``, ``fc2``, … on flattened inputs.
 
     Args:
@@ -17,8 +19,11 @@ class MLP(nn.Module):
         bias: whether layers have biases.
     """
 
+    architecture = "MLP"
+
     def __init__(self, in_features: int, widths: Sequence[int], num_outputs: int, bias: bool = True) -> None:
         super().__init__()
+        self.arguments = {"in_features": in_features, "widths": list(widths), "num_outputs": num_outputs, "bias": bias}
         sizes = [in_features, *widths, num_outputs]
         for number in range(1, len(sizes)):
             self.add_module(f"fc{number}", nn.Linear(sizes[number - 1], sizes[number], bias=bias))

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from fusion_bench.models.small_network import SmallNetwork
 
-class VGG(nn.Module):
+
+class VGG(SmallNetwork):
     """Stages of 3×3 convolutions, each stage halved by max pooling, and linear layers (Simonyan & Zisserman, 2015).
 
     Args:
@@ -19,6 +21,8 @@ class VGG(nn.Module):
         batch_norm: normalise after each convolution.
     """
 
+    architecture = "VGG"
+
     def __init__(
         self,
         stages: Sequence[Sequence[int]],
@@ -29,6 +33,14 @@ class VGG(nn.Module):
         batch_norm: bool = True,
     ) -> None:
         super().__init__()
+        self.arguments = {
+            "stages": [list(stage) for stage in stages],
+            "image_size": image_size,
+            "num_outputs": num_outputs,
+            "in_channels": in_channels,
+            "hidden": list(hidden),
+            "batch_norm": batch_norm,
+        }
         layers: list[nn.Module] = []
         channels = in_channels
         for stage in stages:

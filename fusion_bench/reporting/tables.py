@@ -27,11 +27,13 @@ def continual_table(report: ContinualReport) -> str:
 
 
 def eval_table(report: EvalReport) -> str:
-    """One row: accuracy in percent on every task, and the mean."""
+    """One row: accuracy in percent on every task, the mean, and the joint accuracy where it was measured."""
     if report.average is None:
         return f"{report.model_info.all_params:,} parameters; no task was scored"
     header = [*report.scores, "mean"]
     row = [percent(score.accuracy) for score in report.scores.values()] + [percent(report.average.accuracy)]
+    if report.joint is not None:
+        header, row = [*header, "joint"], [*row, percent(report.joint.accuracy)]
     return text_table(header, [row], left=0)
 
 

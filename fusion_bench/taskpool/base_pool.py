@@ -88,7 +88,7 @@ class BaseTaskPool(Configurable):
         if not chosen:
             return EvalReport(info)
         with self.ready(model) as lent:
-            return EvalReport(info, self.evaluate_tasks([lent], chosen)[0])
+            return self.reports([lent], [info], chosen)[0]
 
     def evaluate_many(
         self, models: Mapping[str, nn.Module], *, tasks: Sequence[str] | None = None
@@ -110,8 +110,15 @@ class BaseTaskPool(Configurable):
         infos = [model_info(model, name) for name, model in models.items()]
         with ExitStack() as stack:
             lent = [stack.enter_context(self.ready(model)) for model in models.values()]
-            scores = self.evaluate_tasks(lent, chosen) if lent else []
-        return {name: EvalReport(info, found) for name, info, found in zip(models, infos, scores, strict=True)}
+            reports = self.reports(lent, infos, chosen) if lent else []
+        return dict(zip(models, reports, strict=True))
+
+    def reports(
+        self, models: Sequence[nn.Module], infos: Sequence[ModelInfo], tasks: Sequence[str]
+    ) -> list[EvalReport]:
+        """The report of each of the models, which are in eval mode and on their device."""
+        scores = self.evaluate_tasks(models, tasks)
+        return [EvalReport(info, found) for info, found in zip(infos, scores, strict=True)]
 
     def evaluate_tasks(self, models: Sequence[nn.Module], tasks: Sequence[str]) -> list[dict[str, TaskScore]]:
         """For each of the models, which are in eval mode and on their device, its scores by task."""

@@ -1,11 +1,11 @@
-"""What a CLIP task pool sets up once and keeps: data, preprocessing and zero-shot heads."""
+"""What a task pool of images sets up once and keeps: data, preprocessing and zero-shot heads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -19,10 +19,21 @@ from fusion_bench.dataset.registry import ClassNames
 from fusion_bench.dataset.sources import localised
 from fusion_bench.dataset.task import ClassificationTask, as_task
 from fusion_bench.models.clip_classifier import ZeroShotClassifier
-from fusion_bench.taskpool.clip_sources import ClipSources
 from fusion_bench.taskpool.heads import ZeroShotHeads
 
 KEPT_PIXEL_BYTES = 4 << 30  # in memory, of images that no store keeps
+
+
+class Sources(Protocol):
+    """Where heads and preprocessing come from."""
+
+    def heads(self, device: torch.device | None) -> ZeroShotHeads:
+        """The heads, computed on ``device``."""
+        ...
+
+    def pixel_transform(self) -> PixelTransform:
+        """The preprocessing of images."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,7 @@ class ClipTasks:
     """
 
     datasets: Mapping[str, Any]
-    sources: ClipSources
+    sources: Sources
     loader_options: Mapping[str, Any]
     store: PixelStore | None
     cache_dir: str | Path | None
@@ -75,17 +86,24 @@ class ClipTasks:
             self._prepared[key] = PreparedTask(described.resolve_names(task), batches)
         return self._prepared[key]
 
+    def names(self, task: str) -> ClassNames:
+        """The class names of a task; its images are not looked at."""
+        return as_task(task, self.datasets[task]).resolve_names(task)
+
     def training_images(self, task: str, source: Any) -> EncodedImages:
         """Images to train a task with, see :meth:`CLIPVisionModelTaskPool.training_images`."""
-        names = as_task(task, self.datasets[task]).resolve_names(task)
+        own = as_task(task, self.datasets[task])
+        ours = own.resolve_names(task).classnames
         described = self._described(task, source)
-        if described.classnames is not None and described.resolve_names(task).classnames != names.classnames:
-            raise ValueError(
-                f"the training data of task {task!r} have other class names than the task pool: "
-                f"{list(described.resolve_names(task).classnames[:3])}…, not {list(names.classnames[:3])}…; leave "
-                "classnames out there, those of the task pool are used"
-            )
-        named = replace(described, classnames=names.classnames)
+        if described.classnames is not None or described.classes is not None:
+            theirs = replace(described, classnames=described.classnames or own.classnames).resolve_names(task)
+            if theirs.classnames != ours:
+                raise ValueError(
+                    f"the training data of task {task!r} have other class names than the task pool: "
+                    f"{list(theirs.classnames[:3])}…, not {list(ours[:3])}…; leave classnames and classes out there, "
+                    "those of the task pool are used"
+                )
+        named = replace(described, classnames=own.all_names(task).classnames, classes=own.classes)
         return EncodedImages(named.load(task, cache_dir=self.cache_dir, split="train"), self.transform)
 
     def _described(self, task: str, entry: Any) -> ClassificationTask:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,6 @@ from torch.nn.functional import cross_entropy
 from fusion_bench.dataset.batches import PixelBatches
 from fusion_bench.dataset.kept_pixels import Batch
 from fusion_bench.dataset.pixels import PixelTransform
-from fusion_bench.models.clip_classifier import ZeroShotClassifier
 from fusion_bench.models.clip_vision import float_dtype
 from fusion_bench.report import TaskScore
 from fusion_bench.taskpool.compiled import CompiledTower, CompiledTowers
@@ -41,11 +41,23 @@ class BatchScore:
 BatchScores = Mapping[int, BatchScore]  # by number of the batch
 
 
+class Classifier(Protocol):
+    """Makes logits of images with a network."""
+
+    def to(self, device: torch.device) -> Classifier:
+        """The same on another device."""
+        ...
+
+    def logits(self, tower: nn.Module, pixel_values: Tensor, /) -> Tensor:
+        """Logits ``(images, classes)``, float32."""
+        ...
+
+
 @dataclass(frozen=True)
 class Scoring:
     """What it takes to score towers on the images of one task; with ``compiled``, through ``torch.compile``."""
 
-    classifier: ZeroShotClassifier
+    classifier: Classifier
     batches: PixelBatches
     transform: PixelTransform
     autocast: Callable[[], AbstractContextManager[object]]

@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "config"
 SCRIPTS = sorted(REPOSITORY.glob("examples/**/*.sh"))
 RUNNABLE = [
-    script for script in SCRIPTS if script.name not in ("common.sh", "sweep.sh")
+    script for script in SCRIPTS if script.parent.name == "opcm" and script.name not in ("common.sh", "sweep.sh")
 ]  # the latter has its own tests
 
 FAKE = """#!/usr/bin/env bash

@@ -40,6 +40,8 @@ def composed(*overrides):
         "taskpool=CLIPVisionModelTaskPool/clip-vit-classification_tiny8",
         "taskpool=CLIPVisionModelTaskPool/clip-vit-classification_tiny8_val",
         "taskpool=CLIPVisionModelTaskPool/clip-vit-single-task_tiny8_mnist",
+        "modelpool=ImageClassificationModelPool/_template",
+        "taskpool=ImageClassificationTaskPool/_template",
     ],
 )
 def test_every_argument_is_a_key_with_its_default(override):

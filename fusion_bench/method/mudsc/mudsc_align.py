@@ -5,9 +5,12 @@ Xu et al., "Training-Free Pretrained Model Merging" (MuDSC), CVPR 2024, arXiv 24
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from fusion_bench.method.aligned import AlignedAlgorithm
+from fusion_bench.method.mudsc.balance import GRID, Balance, balance_of, start_of
 from fusion_bench.method.mudsc.engine import Engine
 
 
@@ -16,15 +19,34 @@ class MuDSCAlign(AlignedAlgorithm):
     """Units matched one to one with the first model, by weights and activations together.
 
     Args:
-        alpha: weight of the weight space in [0, 1]; 1 needs no data, 0 compares activations alone.
+        alpha: weight of the weight space in [0, 1]; 1 needs no data, 0 compares activations alone. ``auto`` takes the
+            one of ``alphas`` that does best on ``alpha_data``.
+        alphas: which ones ``auto`` tries.
+        alpha_data: ``train`` prefers outputs near those of each model on its own training data, which takes no labels;
+            a task pool, as an object or a ``_target_`` config, prefers a high joint accuracy, else a high mean. The
+            curve goes to the log and to ``alpha_curve.json``.
         max_sweeps: at most so many sweeps over the groups.
     """
 
-    alpha: float = 0.5
+    alpha: float | str = 0.5
+    alphas: Sequence[float] = field(default_factory=lambda: list(GRID))
+    alpha_data: Any = None
     max_sweeps: int = 100
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.balance()
+
+    def balance(self) -> Balance | None:
+        """How ``auto`` chooses; None where ``alpha`` is a number."""
+        return balance_of(self.alpha, self.alphas, self.alpha_data)
 
     def engine(self) -> Engine:
         """How units are matched."""
         return Engine(
-            matcher="align", alpha=self.alpha, max_sweeps=self.max_sweeps, seed=self.seed, faithful=self.faithful
+            matcher="align",
+            alpha=start_of(self.alpha),
+            max_sweeps=self.max_sweeps,
+            seed=self.seed,
+            faithful=self.faithful,
         )

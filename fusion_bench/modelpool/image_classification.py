@@ -1,0 +1,169 @@
+"""A pool of image classifiers: those of transformers, and the project's small networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from fusion_bench.dataset.pixels import PixelTransform
+from fusion_bench.dataset.task import as_task
+from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool
+from fusion_bench.modelpool.image_inputs import ImageInputs
+from fusion_bench.modelpool.input_batches import plain_input
+from fusion_bench.models.hub import fetch
+from fusion_bench.models.image_classifier import load_image_classifier
+from fusion_bench.models.image_processors import load_processor
+from fusion_bench.models.needed import CONFIG_FILES, PROCESSOR_FILES, processor_needed
+from fusion_bench.sources.local import located
+from fusion_bench.sources.needed import Needed
+from fusion_bench.utils.files import atomic_directory
+
+
+class ImageClassificationModelPool(BaseModelPool):
+    """Image classifiers by name.
+
+    A directory or Hub id holds a model for ``AutoModelForImageClassification`` of transformers, or an ``MLP``,
+    ``VGG`` or ``CifarResNet`` that was saved: ``model.safetensors`` and a ``config.json`` with class and arguments.
+
+    Args:
+        models: name to a Hub id, a local directory, a module or a ``_target_`` config; a list gets ``"0"``, ``"1"``, …
+        processor: Hub id, directory, ``_target_`` config or live image processor of transformers, or a function from an
+            RGB image to a tensor, for the training data; None takes the one beside the pretrained (else the first)
+            model.
+        base_model: the pretrained model, where ``models`` has no ``_pretrained_``.
+        cache_dir: where downloads are kept; None is the Hub client's own cache.
+        train_datasets: training data by name, described as in a task pool, or tensors of inputs.
+        val_datasets: validation data by name.
+        test_datasets: test data by name.
+        expect: name to the SHA-256 that a report prints for the model, or to a mapping from its files to theirs.
+        model_dir: directory with local copies of models of the Hub, as ``OWNER/NAME`` or ``NAME``.
+        data_dir: directory with local copies of data sets of the Hub, likewise.
+    """
+
+    _config_mapping: ClassVar[Mapping[str, str]] = {
+        **BaseModelPool._config_mapping,
+        "_processor": "processor",
+        "_base_model": "base_model",
+        "_cache_dir": "cache_dir",
+    }
+
+    def __init__(
+        self,
+        models: Mapping[str, Any] | Sequence[Any],
+        *,
+        processor: Any = None,
+        base_model: str | Path | None = None,
+        cache_dir: str | Path | None = None,
+        train_datasets: Mapping[str, Any] | None = None,
+        val_datasets: Mapping[str, Any] | None = None,
+        test_datasets: Mapping[str, Any] | None = None,
+        expect: Mapping[str, Any] | None = None,
+        model_dir: str | Path | None = None,
+        data_dir: str | Path | None = None,
+    ) -> None:
+        super().__init__(
+            models,
+            train_datasets=train_datasets,
+            val_datasets=val_datasets,
+            test_datasets=test_datasets,
+            expect=expect,
+            model_dir=model_dir,
+            data_dir=data_dir,
+        )
+        self._processor = processor
+        self._base_model = base_model
+        self._cache_dir = cache_dir
+        if base_model is not None and PRETRAINED not in self._models:
+            self._models = {PRETRAINED: base_model, **self._models}
+        self._transform: PixelTransform | None = None
+
+    def load_model(self, name_or_config: Any) -> nn.Module:
+        """A fresh classifier in the dtype of its checkpoint, never one that was handed out before.
+
+        Raises:
+            KeyError: if no model has that name.
+            FileNotFoundError: if its files are missing.
+            ValueError: if they are damaged, or are not those of an image classifier.
+        """
+        source = self.get_model_config(name_or_config) if isinstance(name_or_config, str) else name_or_config
+        if not isinstance(source, str | Path):
+            return super().load_model(name_or_config)
+        owner = f"model {name_or_config!r}"
+        return load_image_classifier(located(source, self._model_dir), owner, cache_dir=self._cache_dir)
+
+    def save_model(self, model: nn.Module, path: str | Path, **kwargs: Any) -> None:
+        """Write a model directory atomically: configuration, weights as safetensors and, where known, the processor."""
+        processor = self._known_processor()
+        if processor is None or not callable(getattr(model, "save_pretrained", None)):
+            super().save_model(model, path, **kwargs)
+            return
+        with atomic_directory(path) as directory:
+            model.save_pretrained(directory, **kwargs)  # type: ignore[operator]
+            processor.save_pretrained(directory)
+
+    def load_processor(self) -> Any:
+        """A fresh image processor, or the function that was given as one.
+
+        Raises:
+            ValueError: if none was given and the pretrained (else the first) model is not given by path.
+            FileNotFoundError: if there is none beside that model.
+        """
+        source = self._processor_source()
+        if source is None:
+            raise ValueError("this pool has no processor, and no model given by path that could have one beside it")
+        return load_processor(located(source, self._model_dir), "the model pool's processor", cache_dir=self._cache_dir)
+
+    def training_inputs(self, name: str) -> Any:
+        """The training images of ``name``, preprocessed; a data set is described as in a task pool.
+
+        Raises:
+            KeyError: if the pool has no training data of that name.
+        """
+        source = self.load_train_dataset(name)
+        if isinstance(source, Tensor):
+            return source
+        images = as_task(name, source).load_images(name, cache_dir=self._cache_dir, split="train")
+        return ImageInputs.of(images, self._pixel_transform())
+
+    def prepare_input(self, name: str, item: Any) -> Tensor:
+        """The pixel values of one image."""
+        encoded = plain_input(name, item)
+        if encoded.dtype != torch.uint8:
+            return encoded
+        return self._pixel_transform().decode(encoded.unsqueeze(0))[0]
+
+    def needed(self, names: Sequence[str]) -> list[Needed]:
+        """The files of those of ``names`` that are given by path, and of the image processor, if there is one."""
+        found = super().needed(names)
+        if isinstance(self._processor, str | Path):
+            where = {"root": self._model_dir, "cache_dir": self._cache_dir}
+            found.append(processor_needed("model_pool", "the model pool's processor", self._processor, **where))
+        return found
+
+    def _pixel_transform(self) -> PixelTransform:
+        if self._transform is None:
+            self._transform = PixelTransform(self.load_processor())
+        return self._transform
+
+    def _processor_source(self) -> Any:
+        if self._processor is not None or not self._models:
+            return self._processor
+        return self._path_of(self.pretrained_or_first_name)
+
+    def _known_processor(self) -> Any:
+        """The image processor of transformers to write beside a model; None where there is none."""
+        source = self._processor_source()
+        if source is None:
+            return None
+        if self._processor is None:
+            where = located(source, self._model_dir)
+            files = (*CONFIG_FILES, *PROCESSOR_FILES)
+            directory = fetch(where, "the model pool's processor", files, cache_dir=self._cache_dir)
+            if not any((directory / name).is_file() for name in PROCESSOR_FILES):
+                return None
+        processor = self.load_processor()
+        return processor if PixelTransform(processor).is_hf else None
