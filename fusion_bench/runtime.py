@@ -80,11 +80,16 @@ class Scorer(Protocol):
     """Scores models on tasks by name, as every task pool of ours does."""
 
     @property
-    def task_names(self) -> list[str]:
+    def task_names(self) -> Sequence[str]:
         """The names of the tasks."""
 
     def evaluate(self, model: nn.Module, name: str | None = None, *, tasks: Sequence[str] | None = None) -> EvalReport:
         """The scores of a model, which is not changed, on ``tasks``; None is all of them."""
+
+    def evaluate_many(
+        self, models: Mapping[str, nn.Module], *, tasks: Sequence[str] | None = None
+    ) -> dict[str, EvalReport]:
+        """Scores of several models, in one pass over the data where the pool can do that."""
 
 
 @dataclass(frozen=True, kw_only=True)

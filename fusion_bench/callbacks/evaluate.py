@@ -6,34 +6,16 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 
 from fusion_bench.callbacks.checkpoint import model_name
 from fusion_bench.report import ContinualReport, EvalReport
-from fusion_bench.runtime import Callback, RunStart, StepEvent
+from fusion_bench.runtime import Callback, RunStart, Scorer, StepEvent
 from fusion_bench.utils.files import read_json, write_json
 from fusion_bench.utils.timing import Profile
 
 log = logging.getLogger(__name__)
 
 AT_END = "diagonal_at_end"
-
-
-class Scorer(Protocol):
-    """What this callback needs of a task pool."""
-
-    @property
-    def task_names(self) -> Sequence[str]:
-        """The tasks that can be scored."""
-        ...
-
-    def evaluate(self, model: Any, name: str | None = None, *, tasks: Sequence[str] | None = None) -> EvalReport:
-        """Scores of ``model`` on ``tasks``, or on all of them."""
-        ...
-
-    def evaluate_many(self, models: Mapping[str, Any], *, tasks: Sequence[str] | None = None) -> dict[str, EvalReport]:
-        """Scores of several models, in one pass over the data where the pool can do that."""
-        ...
 
 
 def planned_tasks(plan: str, event: StepEvent, available: Sequence[str]) -> list[str]:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fusion_bench.callbacks.checkpoint import SaveCheckpoints
-from fusion_bench.callbacks.evaluate import EvaluateTasks, Scorer
+from fusion_bench.callbacks.evaluate import EvaluateTasks
 from fusion_bench.callbacks.progress import ProgressBars
 from fusion_bench.callbacks.scalars import LogScalars
 from fusion_bench.callbacks.trace import WriteTrace
-from fusion_bench.runtime import Callback
+from fusion_bench.runtime import Callback, Scorer
 from fusion_bench.utils.timing import Profile
 
 

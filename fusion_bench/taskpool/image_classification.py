@@ -24,6 +24,7 @@ from fusion_bench.taskpool.output_heads import OutputHeads, TaskHead
 from fusion_bench.taskpool.scoring import Scoring, task_score
 from fusion_bench.taskpool.union_scoring import RULES, union_scores
 from fusion_bench.utils.cache import cache_directory
+from fusion_bench.utils.memory import reusing_freed_memory
 
 HEADS = ("shared", "task", "text")
 
@@ -186,10 +187,11 @@ class ImageClassificationTaskPool(BaseTaskPool):
         with torch.inference_mode(False):  # what is kept is made as ordinary tensors
             heads = OutputHeads([self._head(task) for task in tasks])
         found = {}
-        for task in tasks:
-            batches = self._once.prepared(task, first_only=self.is_fast_dev_run).batches
-            scoring = Scoring(heads, batches, self._once.transform, self.autocast)
-            found[task] = union_scores(scoring, models, device_of(models[0]), heads.ranges(), task, rule=rule)
+        with reusing_freed_memory():  # around all tasks
+            for task in tasks:
+                batches = self._once.prepared(task, first_only=self.is_fast_dev_run).batches
+                scoring = Scoring(heads, batches, self._once.transform, self.autocast)
+                found[task] = union_scores(scoring, models, device_of(models[0]), heads.ranges(), task, rule=rule)
         reports = []
         for place, info in enumerate(infos):
             scores = {task: task_score(one[place].own) for task, one in found.items()}

@@ -53,6 +53,35 @@ class Classifier(Protocol):
         ...
 
 
+class Tally:
+    """Right answers and losses by batch, kept on the device until they are asked for: the host waits only then."""
+
+    def __init__(self) -> None:
+        self._counts: list[Tensor] = []
+        self._sums: list[Tensor] = []
+        self._images: list[int] = []
+
+    def add(self, answers: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Add a batch: logits ``(images, classes)`` and labels ``(images,)`` of each column of the tally."""
+        self._counts.append(torch.stack([(logits.argmax(dim=-1) == labels).sum() for logits, labels in answers]))
+        sums = [cross_entropy(logits, labels, reduction="sum") for logits, labels in answers]
+        self._sums.append(torch.stack(sums))
+        self._images.append(len(answers[0][1]))
+
+    def columns(self, share: Share = Share()) -> list[dict[int, BatchScore]]:
+        """For each column its batches by number; none if nothing was added."""
+        if not self._images:
+            return []
+        correct, losses = torch.stack(self._counts).T.tolist(), torch.stack(self._sums).T.tolist()
+        return [
+            {
+                share.rank + share.world_size * number: BatchScore(*batch)
+                for number, batch in enumerate(zip(counts, sums, self._images, strict=True))
+            }
+            for counts, sums in zip(correct, losses, strict=True)
+        ]
+
+
 @dataclass(frozen=True)
 class Scoring:
     """What it takes to score towers on the images of one task; with ``compiled``, through ``torch.compile``."""
@@ -84,24 +113,12 @@ class Scoring:
 
     def scores(self, towers: Sequence[nn.Module], device: torch.device, share: Share = Share()) -> list[BatchScores]:
         """The scores of this process's batches, for each tower."""
-        counts, sums, images = [], [], []
         towers = towers if self.compiled is None else self.compiled.of(towers)
+        tally = Tally()
         with self.autocast():  # around all batches: weights are cast once
             for logits, labels in self.logits(towers, device, share):
-                counts.append(torch.stack([(one.argmax(dim=-1) == labels).sum() for one in logits]))
-                sums.append(torch.stack([cross_entropy(one, labels, reduction="sum") for one in logits]))
-                images.append(len(labels))
-        if not images:
-            return [{} for _ in towers]
-        # Only here the host waits for the device.
-        correct, losses = torch.stack(counts).T.tolist(), torch.stack(sums).T.tolist()
-        return [
-            {
-                share.rank + share.world_size * number: BatchScore(*batch)
-                for number, batch in enumerate(zip(correct[tower], losses[tower], images, strict=True))
-            }
-            for tower in range(len(towers))
-        ]
+                tally.add([(one, labels) for one in logits])
+        return list(tally.columns(share)) or [{} for _ in towers]
 
 
 def task_score(scores: BatchScores) -> TaskScore:

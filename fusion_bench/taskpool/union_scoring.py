@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, log_softmax
+from torch.nn.functional import log_softmax
 
-from fusion_bench.taskpool.scoring import BatchScore, BatchScores, Scoring
-from fusion_bench.utils.memory import reusing_freed_memory
+from fusion_bench.taskpool.scoring import BatchScores, Scoring, Tally
 
 RULES = ("logits", "probabilities")
 
@@ -45,15 +44,14 @@ def union_scores(
         task: whose images these are.
         rule: how classes of different tasks are compared, see :func:`comparable`.
     """
-    own: list[dict[int, BatchScore]] = [{} for _ in models]
-    union: list[dict[int, BatchScore]] = [{} for _ in models]
-    place = ranges[task]
-    with scoring.autocast(), reusing_freed_memory():
-        for number, (logits, labels) in enumerate(scoring.logits(models, device)):
-            for index, one in enumerate(logits):
-                own[index][number] = _batch(one[:, place], labels)
-                union[index][number] = _batch(comparable(one, ranges, rule), labels + place.start)
-    return [UnionScores(first, second) for first, second in zip(own, union, strict=True)]
+    place, tally = ranges[task], Tally()
+    with scoring.autocast():
+        for logits, labels in scoring.logits(models, device):
+            own = [(one[:, place], labels) for one in logits]
+            union = [(comparable(one, ranges, rule), labels + place.start) for one in logits]
+            tally.add([*own, *union])
+    columns = tally.columns()
+    return [UnionScores(*pair) for pair in zip(columns[: len(models)], columns[len(models) :], strict=True)]
 
 
 def comparable(logits: Tensor, ranges: Mapping[str, slice], rule: str) -> Tensor:
@@ -68,8 +66,3 @@ def comparable(logits: Tensor, ranges: Mapping[str, slice], rule: str) -> Tensor
     if rule == "logits":
         return logits
     return torch.cat([log_softmax(logits[:, place], dim=-1) for place in ranges.values()], dim=1)
-
-
-def _batch(scores: Tensor, labels: Tensor) -> BatchScore:
-    correct = int((scores.argmax(dim=-1) == labels).sum())
-    return BatchScore(correct, float(cross_entropy(scores, labels, reduction="sum")), len(labels))

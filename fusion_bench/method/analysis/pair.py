@@ -39,7 +39,7 @@ class Judge:
                 "run(modelpool, Runtime(scorer=taskpool))"
             )
         known = runtime.scorer.task_names
-        chosen = list(tasks) if tasks is not None else [name for name in names if name in known] or known
+        chosen = list(tasks) if tasks is not None else [name for name in names if name in known] or list(known)
         if not chosen:
             raise ValueError("this analysis takes a task pool with tasks; the one that was chosen has none")
         return cls(runtime.scorer, tuple(chosen))
