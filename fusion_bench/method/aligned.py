@@ -66,13 +66,18 @@ class AlignedAlgorithm(BaseAlgorithm):
             if value is not None and value < 1:
                 raise ValueError(f"{key} must be at least 1, got {value}")
         self.engine()
+        self.balance()
 
     @abstractmethod
     def engine(self) -> Engine:
         """How units are matched; raises a ValueError for options out of range."""
 
     def balance(self) -> Balance | None:
-        """How the weight of the weight space is chosen; None where :meth:`engine` says it."""
+        """How the weight of the weight space is chosen; None where :meth:`engine` says it.
+
+        Raises:
+            ValueError: for options out of range.
+        """
         return None
 
     def loaded_names(self, modelpool: BaseModelPool) -> list[str]:

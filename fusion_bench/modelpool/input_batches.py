@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def union_batches(
@@ -41,6 +41,12 @@ def union_batches(
     for start in range(0, len(order), batch_size):
         chosen = [places[number] for number in order[start : start + batch_size]]
         yield torch.stack([prepare(name, dataset[index]) for name, dataset, index in chosen])
+
+
+def fit_for(model: nn.Module, batches: Iterable[Tensor]) -> Iterator[Tensor]:
+    """The batches on the device of a model, those of floating-point numbers in the dtype of its weights."""
+    place = next((one for one in model.parameters() if one.is_floating_point()), torch.empty(0))
+    return (batch.to(place.device, place.dtype if batch.is_floating_point() else None) for batch in batches)
 
 
 def plain_input(name: str, item: Any) -> Tensor:

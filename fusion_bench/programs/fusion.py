@@ -57,10 +57,9 @@ class FabricModelFusionProgram:
         if self.print_config:
             log.info("configuration\n%s", format_config_tree(config))
         if self.dry_run:
+            # This finds values that are out of range; pools load nothing until they are used.
             for key in ("method", "modelpool", "taskpool", "executor"):
-                self._build(
-                    key, getattr(self, key)
-                )  # finds values that are out of range; pools load nothing until they are used
+                self._build(key, getattr(self, key))
             log.info("dry run: the configuration is complete, nothing was loaded")
             return None
         with run_directory(config, resume=self.resume) as log_dir:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import nn
 from fusion_bench.functional.landscape import combine
 from fusion_bench.functional.params import Params
 from fusion_bench.method.aligned import AlignedAlgorithm
-from fusion_bench.method.analysis.pair import Judge, built, pair_names
+from fusion_bench.method.analysis.pair import Judge, built, pair_names, pair_of, quiet, trained_by
 from fusion_bench.method.base_algorithm import BaseAlgorithm
 from fusion_bench.method.mudsc.average import PlainAverage
 from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool, as_modelpool
@@ -55,13 +55,11 @@ class LossBarrier(BaseAlgorithm):
 
     def loaded_names(self, modelpool: BaseModelPool) -> list[str]:
         """The two models, and the one whose architecture the result has."""
-        return modelpool.select(pair_names(self.models, modelpool)).all_model_names
+        return pair_of(self.models, modelpool).all_model_names
 
     def trained_names(self, modelpool: BaseModelPool) -> list[str]:
         """Those of which ``alignment`` reads training data."""
-        method = built(self.alignment)
-        pair = modelpool.select(pair_names(self.models, modelpool))
-        return method.trained_names(pair) if isinstance(method, BaseAlgorithm) else []
+        return trained_by(self.alignment, pair_of(self.models, modelpool))
 
     def run(
         self, modelpool: BaseModelPool | Mapping[str, Any] | Sequence[Any], runtime: Runtime | None = None
@@ -100,16 +98,17 @@ class LossBarrier(BaseAlgorithm):
         names = pair_names(self.models, pool)
         judge = Judge.of(runtime, names, self.tasks)
         pool = pool.select(names)
-        quiet = replace(runtime, callbacks=(), log_dir=None, resume=False, scorer=None)
+        aside = quiet(runtime)
         alignment = built(self.alignment)
         if not isinstance(alignment, AlignedAlgorithm):
             raise TypeError(f"alignment must be a method that matches units, got a {type(alignment).__name__}")
-        moved = alignment.moved_models(pool, quiet)
+        moved = alignment.moved_models(pool, aside)
         with runtime.profile("loss barrier"):
-            lines = {BEFORE: partial(_between, pool, [pool.load_params(name) for name in names], runtime.device)}
-            lines[AFTER] = partial(_between, pool, [moved[name].state_dict() for name in names], runtime.device)
+            ends = {BEFORE: [pool.load_params(name) for name in names]}
+            ends[AFTER] = [moved[name].state_dict() for name in names]
+            lines = {line: partial(_between, pool, _on_cpu(two), runtime.device) for line, two in ends.items()}
             if self.corrected:
-                lines[CORRECTED] = partial(_corrected, pool, alignment, moved, quiet)
+                lines[CORRECTED] = partial(_corrected, pool, alignment, moved, aside)
             t = torch.linspace(0, 1, self.points, dtype=torch.float64)
             curves = {name: self._curve(line, t, judge) for name, line in lines.items()}
             halfway = list(lines.values())[-1](0.5)
@@ -121,9 +120,11 @@ class LossBarrier(BaseAlgorithm):
 
 def _between(pool: BaseModelPool, ends: Sequence[Params], device: torch.device, t: float) -> nn.Module:
     """The network at t on the straight line between two."""
-    shares = [1 - t, t]
-    cpu = [{name: tensor.detach().cpu() for name, tensor in params.items()} for params in ends]
-    return pool.build_model({name: combine(cpu, shares, name) for name in cpu[0]}).to(device)
+    return pool.build_model({name: combine(ends, [1 - t, t], name) for name in ends[0]}).to(device)
+
+
+def _on_cpu(ends: Sequence[Params]) -> list[Params]:
+    return [{name: tensor.detach().cpu() for name, tensor in params.items()} for params in ends]
 
 
 def _corrected(

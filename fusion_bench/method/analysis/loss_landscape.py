@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from fusion_bench.functional.landscape import barycentric, combine, grid_axes, place_in_plane, plane_positions
 from fusion_bench.functional.params import Params, is_mergeable
-from fusion_bench.method.analysis.pair import Judge, built, pair_names
+from fusion_bench.method.analysis.pair import Judge, built, pair_names, pair_of, quiet, trained_by
 from fusion_bench.method.base_algorithm import BaseAlgorithm
 from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool, as_modelpool
+from fusion_bench.modelpool.input_batches import fit_for
 from fusion_bench.models.batch_norm import batch_norms, reestimate_
 from fusion_bench.report import EvalReport
 from fusion_bench.reporting.landscape import Landscape, Surface
@@ -71,13 +72,11 @@ class LossLandscape(BaseAlgorithm):
 
     def loaded_names(self, modelpool: BaseModelPool) -> list[str]:
         """The two models, and the pretrained one if there is one."""
-        return modelpool.select(pair_names(self.models, modelpool)).all_model_names
+        return pair_of(self.models, modelpool).all_model_names
 
     def trained_names(self, modelpool: BaseModelPool) -> list[str]:
         """Those of which ``merging`` reads training data."""
-        method = built(self.merging)
-        pair = modelpool.select(pair_names(self.models, modelpool))
-        return method.trained_names(pair) if isinstance(method, BaseAlgorithm) else []
+        return trained_by(self.merging, pair_of(self.models, modelpool))
 
     def run(
         self, modelpool: BaseModelPool | Mapping[str, Any] | Sequence[Any], runtime: Runtime | None = None
@@ -118,7 +117,7 @@ class LossLandscape(BaseAlgorithm):
         merging = built(self.merging)
         if not isinstance(merging, BaseAlgorithm):
             raise TypeError(f"merging must be a method, got a {type(merging).__name__}")
-        merged = merging.run(pool, replace(runtime, callbacks=(), log_dir=None, resume=False, scorer=None))
+        merged = merging.run(pool, quiet(runtime))
         with runtime.profile("loss landscape"):
             networks = _networks(pool, names, merged)
             counted = [name for name, parameter in merged.named_parameters() if is_mergeable(parameter)]
@@ -143,7 +142,8 @@ def _networks(pool: BaseModelPool, names: Sequence[str], merged: nn.Module) -> d
 def _in_full_precision(model: nn.Module) -> nn.Module:
     """A copy of a model in float32 at least, in which steps between networks are not lost to rounding."""
     half = any(parameter.dtype in (torch.float16, torch.bfloat16) for parameter in model.parameters())
-    return copy.deepcopy(model).float() if half else copy.deepcopy(model)
+    copied = copy.deepcopy(model)
+    return copied.float() if half else copied
 
 
 def _corners(networks: Mapping[str, Params], counted: Sequence[str]) -> list[Params]:
@@ -204,8 +204,6 @@ class _Walk:
 
     def _batches(self, limit: int | None) -> Iterator[Tensor]:
         generator = generator_for(self.method.seed, "statistics")
-        place = next(self.model.parameters())
-        batches = self.pool.input_batches(
-            self.names, batch_size=self.method.batch_size, limit=limit, generator=generator
-        )
-        return (batch.to(place.device, place.dtype if batch.is_floating_point() else None) for batch in batches)
+        size = self.method.batch_size
+        batches = self.pool.input_batches(self.names, batch_size=size, limit=limit, generator=generator)
+        return fit_for(self.model, batches)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
 
+from fusion_bench.method.base_algorithm import BaseAlgorithm
 from fusion_bench.modelpool.base_pool import BaseModelPool
 from fusion_bench.report import EvalReport
 from fusion_bench.runtime import Runtime, Scorer
@@ -62,6 +63,22 @@ def pair_names(names: Sequence[str] | None, modelpool: BaseModelPool) -> list[st
     if len(set(chosen)) != 2 or len(chosen) != 2:
         raise ValueError(f"this analysis takes two models, got {chosen}; the pool has {modelpool.model_names}")
     return chosen
+
+
+def pair_of(names: Sequence[str] | None, modelpool: BaseModelPool) -> BaseModelPool:
+    """The pool with the two models and the pretrained one, if there is one; raises as :func:`pair_names`."""
+    return modelpool.select(pair_names(names, modelpool))
+
+
+def trained_by(method: Any, pair: BaseModelPool) -> list[str]:
+    """The models of which ``method``, a live one or its configuration, reads training data."""
+    found = built(method)
+    return found.trained_names(pair) if isinstance(found, BaseAlgorithm) else []
+
+
+def quiet(runtime: Runtime) -> Runtime:
+    """The surroundings of a method that is run inside another: the same, but nobody watches and nothing is written."""
+    return replace(runtime, callbacks=(), log_dir=None, resume=False, scorer=None)
 
 
 def built(method: Any) -> Any:

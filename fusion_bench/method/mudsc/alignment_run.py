@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from fusion_bench.functional.permutation import Matching
@@ -17,6 +16,7 @@ from fusion_bench.method.mudsc.balance import Balance, agreement, report_curve
 from fusion_bench.method.mudsc.engine import Engine
 from fusion_bench.method.tensor_map import TensorMap
 from fusion_bench.modelpool.base_pool import BaseModelPool
+from fusion_bench.modelpool.input_batches import fit_for
 from fusion_bench.models.batch_norm import batch_norms, reestimate_
 from fusion_bench.models.permutation_spec import PermutationSpec
 from fusion_bench.models.repair import repair_
@@ -176,7 +176,6 @@ class AlignmentRun:
 
     def _given_batches(self, names: Sequence[str], purpose: str, limit: int | None) -> Iterator[Tensor]:
         generator = generator_for(self.method.seed, purpose)
-        size, device = self.method.batch_size, self.runtime.device
+        size = self.method.batch_size
         batches = self.pool.input_batches(names, batch_size=size, limit=limit, generator=generator)
-        dtype = next((one.dtype for one in self.models[0].parameters() if one.is_floating_point()), torch.float32)
-        return (batch.to(device, dtype if batch.is_floating_point() else None) for batch in batches)
+        return fit_for(self.models[0], batches)

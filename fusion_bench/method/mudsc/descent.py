@@ -60,9 +60,7 @@ class Descent:
         self._weights, self._activations, self._alpha = weights, activations, alpha
         self._memory: dict[int, tuple[list[Matching | None], list[Matching], list[float]]] = {}
 
-    def run(
-        self, *, seed: int, max_sweeps: int, patience: int, known_first: bool, generator: torch.Generator | None = None
-    ) -> Found:
+    def run(self, *, seed: int, max_sweeps: int, patience: int, known_first: bool) -> Found:
         """Match from the activations, if there are any, then sweep over the groups as long as their match improves.
 
         Each sweep visits the groups in a new random order. A sweep that does not improve the mean similarity is undone
@@ -75,7 +73,6 @@ class Descent:
             known_first: without activations, begin with a sweep in the order of the groups that compares only tensors
                 whose other units are matched. Otherwise all units count as matched in their order at first, and a
                 residual stream rarely leaves that order again.
-            generator: the source of the orders, in place of ``seed``.
         """
         found = Found()
         if self._activations is not None:
@@ -86,7 +83,7 @@ class Descent:
         if self._activations is None and known_first:
             for number in range(len(self._visits)):
                 self._visit(number, found, self._from_weights(number, found.matchings, known_only=True))
-        generator = generator or torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
         best: dict[str, Matching] | None = None
         best_value, stale = 0.0, 0
         for sweep in range(max_sweeps):

@@ -39,10 +39,6 @@ class MuDSC(AlignedAlgorithm):
     b: float = 1.0
     max_sweeps: int = 100
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.balance()
-
     def balance(self) -> Balance | None:
         """How ``auto`` chooses; None where ``alpha`` is a number."""
         return balance_of(self.alpha, self.alphas, self.alpha_data)
