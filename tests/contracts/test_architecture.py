@@ -14,6 +14,7 @@ FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*
 LAYERS = {
     "__main__": 5,
     "cli": 5,
+    "webui": 5,
     "programs": 4,
     "mixins": 3,
     "compat": 3,

@@ -1,0 +1,135 @@
+"""What the files of runs show: how far one is, its tables, and a line about each in a list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from fusion_bench.report import ContinualReport, EvalReport
+from fusion_bench.reporting.run import Run
+from fusion_bench.reporting.runs import Problem, find_runs
+from fusion_bench.reporting.tables import percent
+from fusion_bench.utils.files import read_json
+
+ORDER_FILE = "model_names.json"
+TRACE_FILE = "trace.json"
+SHOWN_FILES = (".json", ".yaml", ".log", ".png", ".pdf", ".csv", ".md", ".html", ".tex", ".parquet")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a heading each; the first ``left`` columns are words, the others numbers."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left: int = 1
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many of the models have been merged, and the last one's name."""
+
+    done: int
+    total: int
+    name: str = ""
+
+
+def progress(log_dir: Path) -> Progress | None:
+    """How far the run in ``log_dir``, or those of several orders below it, have come; None where that is not known."""
+    done, total, name = 0, 0, ""
+    for file in sorted(log_dir.rglob(ORDER_FILE)):
+        try:
+            total += len(read_json(file))
+            steps = read_json(file.with_name(TRACE_FILE)) if file.with_name(TRACE_FILE).is_file() else []
+            done += len(steps)
+            name = str(steps[-1]["name"]) if steps else name
+        except (OSError, ValueError, TypeError, KeyError):
+            continue  # it is being written by another hand, or is no file of ours
+    return Progress(done, total, name) if total else None
+
+
+def so_far(log_dir: Path) -> ContinualReport | None:
+    """The accuracy matrix as far as the steps of a run that goes on have been scored; None before the first."""
+    try:
+        order = [str(name) for name in read_json(log_dir / ORDER_FILE)]
+        files = [(step, log_dir / f"report_{step}.json") for step in range(len(order))]
+        steps = {step: EvalReport.from_dict(read_json(file)) for step, file in files if file.is_file()}
+    except (OSError, ValueError, TypeError):
+        return None
+    scored = [name for name in order if any(name in report.scores for report in steps.values())]
+    full = ContinualReport.from_steps(order, scored, steps)
+    return replace(full, order=full.order[: len(steps)], accuracy=full.accuracy[: len(steps)]) if steps else None
+
+
+def continual_rows(report: ContinualReport) -> Table:
+    """Accuracies in percent: a row a step, a column a task."""
+    rows = []
+    for step, (name, accuracies) in enumerate(zip(report.order, report.accuracy, strict=True)):
+        known = [value for value in accuracies if value is not None]
+        mean = percent(sum(known) / len(known)) if known else ""
+        rows.append((str(step), name, *map(percent, accuracies), mean))
+    return Table(("step", "merged", *report.tasks, "mean"), tuple(rows), left=2)
+
+
+def task_rows(report: EvalReport) -> Table:
+    """Accuracy in percent and loss: a row a task, and one for their mean."""
+    scores = dict(report.scores)
+    if report.average is not None:
+        scores["mean"] = report.average
+    if report.joint is not None:
+        scores["joint"] = report.joint
+    rows = tuple((name, percent(score.accuracy), f"{score.loss:.3f}") for name, score in scores.items())
+    return Table(("task", "accuracy, %", "loss"), rows)
+
+
+def figures(run: Run) -> list[tuple[str, str]]:
+    """The numbers that sum up a run, each with its name."""
+    continual, average = run.continual, run.report.average
+    named = [("mean accuracy", average.accuracy if average else None)]
+    if continual is not None:
+        named += [
+            ("backward transfer", continual.backward_transfer),
+            ("forgetting", continual.forgetting),
+            ("normalised accuracy", continual.normalised_accuracy),
+        ]
+    return [(name, f"{percent(value)} %") for name, value in named if value is not None]
+
+
+def runs_in(directory: Path) -> tuple[Sequence[Run], Sequence[Problem]]:
+    """The finished runs in a directory, the latest first, and what else lies there."""
+    if not directory.is_dir():
+        return (), ()
+    found = find_runs([directory])
+    return sorted(found.runs, key=lambda run: run.written, reverse=True), found.problems
+
+
+def listing(runs: Sequence[Run]) -> Table:
+    """A line about each run."""
+    rows = []
+    for run in runs:
+        average = run.report.average
+        rows.append(
+            (
+                f"{datetime.fromtimestamp(run.written):%Y-%m-%d %H:%M}",
+                run.method,
+                _settings(run),
+                str(len(run.report.scores)),
+                percent(average.accuracy) if average else "",
+            )
+        )
+    return Table(("finished", "method", "options", "tasks", "mean accuracy, %"), tuple(rows), left=3)
+
+
+def files_of(log_dir: Path) -> list[Path]:
+    """The files of a run that are worth a look, without those in directories inside it."""
+    if not log_dir.is_dir():
+        return []
+    return sorted(path for path in log_dir.iterdir() if path.is_file() and path.suffix in SHOWN_FILES)
+
+
+def _settings(run: Run) -> str:
+    """The options of the method that were typed."""
+    typed = [item.removeprefix("method.") for item in run.overrides if item.startswith("method.")]
+    return ", ".join(typed)

@@ -1,0 +1,56 @@
+"""The server behind the page: one process, one user, one address of this machine."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import sys
+import webbrowser
+
+import uvicorn
+from fastapi import FastAPI
+from nicegui import ui
+
+from fusion_bench.webui.desk import Desk
+from fusion_bench.webui.guard import Guard
+from fusion_bench.webui.pages import add_pages
+
+HOST = "127.0.0.1"
+
+
+def serve(port: int, output: str | None, config_dir: str | None, *, open_browser: bool) -> None:
+    """Serve the page until the process is told to end; a run that goes on then is stopped.
+
+    Args:
+        port: where to listen; 0 takes any free port.
+        output: the directory of runs; None takes that of the configuration.
+        config_dir: a directory of further configurations.
+        open_browser: open the page in the user's browser.
+
+    Raises:
+        OSError: if the port cannot be had.
+    """
+    listener = socket.create_server((HOST, port))
+    port = listener.getsockname()[1]
+    desk = Desk(output, config_dir)
+    application = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    add_pages(desk)
+    ui.run_with(
+        application, title="fusion_bench", dark=None, language="en-US", tailwind=False, show_welcome_message=False,
+        reconnect_timeout=30.0,
+    )  # fmt: skip
+    key = secrets.token_urlsafe(24)
+    address = f"http://{HOST}:{port}/?key={key}"
+    server = uvicorn.Server(
+        uvicorn.Config(
+            Guard(application, port, key), log_level="warning", access_log=False, timeout_graceful_shutdown=2
+        )
+    )
+    sys.stdout.write(f"fusion_bench_webui: {address}\nruns live in {desk.output}; Ctrl-C ends the server\n")
+    sys.stdout.flush()
+    if open_browser:
+        webbrowser.open(address)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        desk.runner.close()
