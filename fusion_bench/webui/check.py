@@ -119,6 +119,8 @@ def _problem(arguments: Sequence[str], tree: Tree) -> str | None:
     refusal = _refusal(arguments)
     if refusal is not None:
         return refusal
+    if not any("{" in argument for argument in arguments):
+        return None  # a mapping, or a reference to one, is written with a brace
     foreign = _foreign_target(Request.from_argv(arguments).compose(), tree)
     if foreign is None:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
@@ -51,11 +52,11 @@ class Desk:
 
     def address(self, log_dir: Path) -> str:
         """The page of the run in a directory below :attr:`output`."""
-        return f"/run/{log_dir.relative_to(self.output).as_posix()}"
+        return f"/run/{quote(log_dir.relative_to(self.output).as_posix())}"
 
     def file_address(self, file: Path) -> str:
         """Where a file below :attr:`output` is served."""
-        return f"/files/{file.relative_to(self.output).as_posix()}"
+        return f"/files/{quote(file.relative_to(self.output).as_posix())}"
 
     def directory(self, parts: Iterable[str]) -> Path | None:
         """The directory that an address names; None for one outside :attr:`output`."""

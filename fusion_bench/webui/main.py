@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+import socket
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+HOST = "127.0.0.1"  # this machine, and nobody else
 PORT = 8265
 NEEDED = {"nicegui": "NiceGUI", "griffe": "griffelib"}  # the extra webui: module and what it is called
 
@@ -20,12 +23,14 @@ def main() -> None:
         sys.exit(f"error: the page needs {' and '.join(missing)}: pip install 'fusion_bench[webui]'")
     if arguments.config_dir is not None and not Path(arguments.config_dir).is_dir():
         sys.exit(f"error: no configuration directory {arguments.config_dir}")
+    try:
+        listener = socket.create_server((HOST, arguments.port))
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        sys.exit(f"error: cannot listen on port {arguments.port}: {reason}; choose another with --port")
     from fusion_bench.webui.server import serve
 
-    try:
-        serve(arguments.port, arguments.output, arguments.config_dir, open_browser=not arguments.no_browser)
-    except OSError as error:
-        sys.exit(f"error: cannot listen on port {arguments.port}: {error.strerror}; choose another with --port")
+    serve(listener, arguments.output, arguments.config_dir, open_browser=not arguments.no_browser)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

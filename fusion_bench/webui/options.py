@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -52,10 +53,9 @@ class OptionTree:
         Raises:
             HydraException: if an option does not compose.
         """
-        defaults = self._compose({})
-        config = self._compose(choices) if choices else defaults
+        config = self._compose(choices)
         chosen = config.hydra.runtime.choices
-        groups = self._groups(defaults.hydra.runtime.choices)
+        groups = self._groups(self._default_choices)
         with open_dict(config):
             del config["hydra"]
         return Tree(groups, tuple(self._sections(config, chosen)), dict(targets(config)))
@@ -65,6 +65,10 @@ class OptionTree:
         name = f"{group}/{option}"
         found = re.search(r"^_target_:\s*(\S+)", self.files.read(name), re.MULTILINE)
         return summary(self.files, name) or (self._docstrings.of(found[1]).summary if found else "")
+
+    @cached_property
+    def _default_choices(self) -> dict[str, str]:
+        return dict(self._compose({}).hydra.runtime.choices)
 
     def _compose(self, choices: Mapping[str, str]) -> DictConfig:
         return self.request([f"{group}={option}" for group, option in choices.items()]).compose(with_hydra=True)

@@ -41,12 +41,12 @@ def progress(log_dir: Path) -> Progress | None:
     done, total, name = 0, 0, ""
     for file in sorted(log_dir.rglob(ORDER_FILE)):
         try:
-            total += len(read_json(file))
-            steps = read_json(file.with_name(TRACE_FILE)) if file.with_name(TRACE_FILE).is_file() else []
-            done += len(steps)
-            name = str(steps[-1]["name"]) if steps else name
+            names = read_json(file)
+            trace = file.with_name(TRACE_FILE)
+            steps = [str(step["name"]) for step in read_json(trace)] if trace.is_file() else []
         except (OSError, ValueError, TypeError, KeyError):
-            continue  # it is being written by another hand, or is no file of ours
+            continue  # no file of ours
+        total, done, name = total + len(names), done + len(steps), steps[-1] if steps else name
     return Progress(done, total, name) if total else None
 
 

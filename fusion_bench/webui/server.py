@@ -15,23 +15,17 @@ from fusion_bench.webui.desk import Desk
 from fusion_bench.webui.guard import Guard
 from fusion_bench.webui.pages import add_pages
 
-HOST = "127.0.0.1"
 
-
-def serve(port: int, output: str | None, config_dir: str | None, *, open_browser: bool) -> None:
+def serve(listener: socket.socket, output: str | None, config_dir: str | None, *, open_browser: bool) -> None:
     """Serve the page until the process is told to end; a run that goes on then is stopped.
 
     Args:
-        port: where to listen; 0 takes any free port.
+        listener: a socket that listens at an address of this machine alone.
         output: the directory of runs; None takes that of the configuration.
         config_dir: a directory of further configurations.
         open_browser: open the page in the user's browser.
-
-    Raises:
-        OSError: if the port cannot be had.
     """
-    listener = socket.create_server((HOST, port))
-    port = listener.getsockname()[1]
+    host, port = listener.getsockname()
     desk = Desk(output, config_dir)
     application = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     add_pages(desk)
@@ -40,7 +34,7 @@ def serve(port: int, output: str | None, config_dir: str | None, *, open_browser
         reconnect_timeout=30.0,
     )  # fmt: skip
     key = secrets.token_urlsafe(24)
-    address = f"http://{HOST}:{port}/?key={key}"
+    address = f"http://{host}:{port}/?key={key}"
     server = uvicorn.Server(
         uvicorn.Config(
             Guard(application, port, key), log_level="warning", access_log=False, timeout_graceful_shutdown=2
