@@ -64,7 +64,7 @@ class Fields:
         with ui.element("div").classes("choice"):
             control = ui.select(
                 list(group.options), value=chosen, with_input=True, on_change=lambda event: choose(event.value)
-            ).props(f'outlined dense options-dense aria-label="{group.key}"')
+            ).props(f'outlined dense options-dense hide-bottom-space aria-label="{group.key}"')
             problem = _problem_line()
             ui.html(prose(self.describe(group.key, chosen)), tag="p", sanitize=False).classes("about")
         self.built[group.key] = Field(control, problem)

@@ -15,6 +15,7 @@ from fusion_bench.utils.files import read_json
 
 ORDER_FILE = "model_names.json"
 TRACE_FILE = "trace.json"
+_GROUPS = ("modelpool", "taskpool")
 SHOWN_FILES = (".json", ".yaml", ".log", ".png", ".pdf", ".csv", ".md", ".html", ".tex", ".parquet")
 
 
@@ -130,6 +131,7 @@ def files_of(log_dir: Path) -> list[Path]:
 
 
 def _settings(run: Run) -> str:
-    """The options of the method that were typed."""
-    typed = [item.removeprefix("method.") for item in run.overrides if item.startswith("method.")]
-    return ", ".join(typed)
+    """What was typed besides the method and the directory, group options without their folder."""
+    typed = [item.partition("=") for item in run.overrides if not item.startswith(("method=", "path."))]
+    shown = [(key, value.rpartition("/")[2] if key in _GROUPS else value) for key, _, value in typed]
+    return ", ".join(f"{key.removeprefix('method.')}={value}" for key, value in shown)

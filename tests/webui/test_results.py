@@ -66,7 +66,11 @@ def test_runs_are_listed_the_latest_first_and_what_is_unfinished_apart(tmp_path)
     import yaml
 
     for number, name in enumerate(("old", "new")):
-        path = write_run(tmp_path / name, {"a": 0.5}, overrides=["method=opcm/opcm", "method.alpha=0.2", "seed=1"])
+        path = write_run(
+            tmp_path / name,
+            {"a": 0.5},
+            overrides=["method=opcm/opcm", "method.alpha=0.2", "taskpool=a/b", "path.log_dir=x"],
+        )
         os.utime(path / "program_report.json", (1000 + number, 1000 + number))
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "config.yaml").write_text(yaml.safe_dump(run_config(["a"])))
@@ -74,7 +78,7 @@ def test_runs_are_listed_the_latest_first_and_what_is_unfinished_apart(tmp_path)
     runs, problems = results.runs_in(tmp_path)
     assert [run.directory.name for run in runs] == ["new", "old"]
     assert [problem.path.name for problem in problems] == ["half"]
-    assert results.listing(runs).rows[0][1:] == ("opcm/opcm", "alpha=0.2", "1", "50.0")
+    assert results.listing(runs).rows[0][1:] == ("opcm/opcm", "alpha=0.2, taskpool=b", "1", "50.0")
     assert results.runs_in(tmp_path / "nothing") == ((), ())
 
 
