@@ -24,6 +24,7 @@ State = Literal["unfinished", "failed", "broken", "unreadable", "incomplete"]
 _LOG = "cli.log"
 _ORDERS = "orders.json"  # in the directory above the runs of several orders
 _OTHER_PROGRAM = "finetune_report.json"
+_NOT_SAID = ("full_key:", "object_type=", "reference_type=")  # what hydra adds below a message
 _NOT_ENTERED = ("checkpoints", "checkpoint", "resume")
 _TAIL = 64 * 1024  # bytes of a log in which its last error is looked for
 
@@ -149,7 +150,7 @@ def _without_report(path: Path, config: Mapping[str, Any], report: Path | None) 
 
 
 def _logged_failure(log: Path) -> str | None:
-    """The last line of a log whose last record is that of a failure; None where it is not."""
+    """The last line of a log that says what failed, where its last record is that of a failure; else None."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL))
@@ -158,7 +159,8 @@ def _logged_failure(log: Path) -> str | None:
         return None
     records = [index for index, line in enumerate(lines) if line.startswith("[2")]
     if records and "[ERROR]" in lines[records[-1]] and lines[records[-1]].endswith(": the run failed"):
-        return lines[-1].strip()[:200]
+        told = [line for line in lines if not line.startswith(_NOT_SAID)]
+        return told[-1].strip()[:200]
     return None
 
 

@@ -17,8 +17,10 @@ def prose(text: str) -> str:
 def table(content: Table, caption: str, links: Sequence[str] = ()) -> str:
     """A table; the first cell of each row is a link where there are ``links``."""
     names = enumerate(map(escape, content.header))
-    head = "".join(_cell("th", name, index < content.left, ' scope="col"') for index, name in names)
-    rows = "".join(_row(row, content.left, links[number] if links else None) for number, row in enumerate(content.rows))
+    head = "".join(_cell("th", name, index in content.words, ' scope="col"') for index, name in names)
+    rows = "".join(
+        _row(row, content.words, links[number] if links else None) for number, row in enumerate(content.rows)
+    )
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
         f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
@@ -40,11 +42,11 @@ def links(named: Sequence[tuple[str, str, str]], *, long: bool = False) -> str:
     return f'<ul class="links{" long" if long else ""}">{entries}</ul>'
 
 
-def _row(cells: Sequence[str], left: int, link: str | None) -> str:
+def _row(cells: Sequence[str], words: Sequence[int], link: str | None) -> str:
     shown = list(map(escape, cells))
     if link is not None:
         shown[0] = f'<a href="{escape(link)}">{shown[0]}</a>'
-    return "<tr>" + "".join(_cell("td", cell, index < left) for index, cell in enumerate(shown)) + "</tr>"
+    return "<tr>" + "".join(_cell("td", cell, index in words) for index, cell in enumerate(shown)) + "</tr>"
 
 
 def _cell(tag: str, content: str, words: bool, attributes: str = "") -> str:

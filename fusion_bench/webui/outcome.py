@@ -51,7 +51,9 @@ class Outcome:
             show_run(self.finished[0])
         elif self.finished:
             links = [self._desk.address(item.directory) for item in self.finished]
-            _card("Results", markup.table(results.listing(self.finished), "Runs of this directory", links))
+            named = results.figures(self.finished) if results.is_of_orders(self._log_dir) else []
+            table = markup.table(results.listing(self.finished, self._log_dir), "Runs in this directory", links)
+            _card("Results", markup.figures(named), table)
         elif (report := results.so_far(self._log_dir)) is not None:
             _card("So far", _matrix(report))
 
@@ -63,7 +65,7 @@ class Outcome:
 
 def show_run(item: Run) -> None:
     """The results of a finished run."""
-    parts = [markup.figures(results.figures(item))]
+    parts = [markup.figures(results.figures([item]))]
     if item.continual is not None and item.continual.tasks:
         parts.append(_matrix(item.continual))
     if item.report.scores:

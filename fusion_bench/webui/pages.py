@@ -49,7 +49,10 @@ def _list_runs(desk: Desk, finished: Sequence[Run], problems: Sequence[Problem])
     with ui.element("section").classes("card"):
         if finished:
             links = [desk.address(item.directory) for item in finished]
-            ui.html(markup.table(results.listing(finished), "Finished runs, the latest first", links), sanitize=False)
+            ui.html(
+                markup.table(results.listing(finished, desk.output), "Finished runs, the latest first", links),
+                sanitize=False,
+            )
         else:
             ui.label("No finished run yet.")
     others = [problem for problem in problems if problem.path != desk.output]

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
+from fusion_bench.cli.request import CONFIG_NAME
 from fusion_bench.report import ContinualReport, EvalReport
+from fusion_bench.reporting.metrics import find_metrics
 from fusion_bench.reporting.run import Run
 from fusion_bench.reporting.runs import Problem, find_runs
+from fusion_bench.reporting.statistics import summarise
 from fusion_bench.reporting.tables import percent
 from fusion_bench.utils.files import read_json
 
 ORDER_FILE = "model_names.json"
+ORDERS_FILE = "orders.json"  # of a run of several orders, which have directories of their own inside
 TRACE_FILE = "trace.json"
+_FIGURES = {
+    "acc": "mean accuracy",
+    "bwt": "backward transfer",
+    "forgetting": "forgetting",
+    "normalised": "normalised accuracy",
+}
 _GROUPS = ("modelpool", "taskpool")
 SHOWN_FILES = (".json", ".yaml", ".log", ".png", ".pdf", ".csv", ".md", ".html", ".tex", ".parquet")
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under a heading each; the first ``left`` columns are words, the others numbers."""
+    """Rows of text under a heading each; the columns in ``words`` hold words, the others numbers."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    left: int = 1
+    words: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,7 @@ class Progress:
 def progress(log_dir: Path) -> Progress | None:
     """How far the run in ``log_dir``, or those of several orders below it, have come; None where that is not known."""
     done, total, name = 0, 0, ""
+    planned = _planned(log_dir)
     for file in sorted(log_dir.rglob(ORDER_FILE)):
         try:
             names = read_json(file)
@@ -48,7 +58,16 @@ def progress(log_dir: Path) -> Progress | None:
         except (OSError, ValueError, TypeError, KeyError):
             continue  # no file of ours
         total, done, name = total + len(names), done + len(steps), steps[-1] if steps else name
+    total = max(total, planned)
     return Progress(done, total, name) if total else None
+
+
+def _planned(log_dir: Path) -> int:
+    """How many models all orders of a run have together; 0 for a run of one order."""
+    try:
+        return sum(len(order) for order in read_json(log_dir / ORDERS_FILE))
+    except (OSError, ValueError, TypeError):
+        return 0
 
 
 def so_far(log_dir: Path) -> ContinualReport | None:
@@ -71,7 +90,7 @@ def continual_rows(report: ContinualReport) -> Table:
         known = [value for value in accuracies if value is not None]
         mean = percent(sum(known) / len(known)) if known else ""
         rows.append((str(step), name, *map(percent, accuracies), mean))
-    return Table(("step", "merged", *report.tasks, "mean"), tuple(rows), left=2)
+    return Table(("step", "merged", *report.tasks, "mean"), tuple(rows), words=(0, 1))
 
 
 def task_rows(report: EvalReport) -> Table:
@@ -85,17 +104,21 @@ def task_rows(report: EvalReport) -> Table:
     return Table(("task", "accuracy, %", "loss"), rows)
 
 
-def figures(run: Run) -> list[tuple[str, str]]:
-    """The numbers that sum up a run, each with its name."""
-    continual, average = run.continual, run.report.average
-    named = [("mean accuracy", average.accuracy if average else None)]
-    if continual is not None:
-        named += [
-            ("backward transfer", continual.backward_transfer),
-            ("forgetting", continual.forgetting),
-            ("normalised accuracy", continual.normalised_accuracy),
-        ]
-    return [(name, f"{percent(value)} %") for name, value in named if value is not None]
+def figures(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """The numbers that sum up a run, each with its name; of the orders of a run their mean and standard deviation."""
+    named = []
+    for metric in find_metrics(_FIGURES, ()):
+        known = [value for value in map(metric.value, runs) if value is not None]
+        summary = summarise(known) if len(known) == len(runs) else None
+        if summary is not None:
+            spread = "" if summary.std is None else f" ± {percent(summary.std)}"
+            named.append((_FIGURES[metric.name], f"{percent(summary.mean)}{spread} %"))
+    return named
+
+
+def is_of_orders(log_dir: Path) -> bool:
+    """Whether the runs in ``log_dir`` are one run in several orders."""
+    return (log_dir / ORDERS_FILE).is_file()
 
 
 def runs_in(directory: Path) -> tuple[Sequence[Run], Sequence[Problem]]:
@@ -106,21 +129,21 @@ def runs_in(directory: Path) -> tuple[Sequence[Run], Sequence[Problem]]:
     return sorted(found.runs, key=lambda run: run.written, reverse=True), found.problems
 
 
-def listing(runs: Sequence[Run]) -> Table:
-    """A line about each run."""
+def listing(runs: Sequence[Run], root: Path) -> Table:
+    """A line about each run, by its directory below ``root``."""
     rows = []
     for run in runs:
         average = run.report.average
         rows.append(
             (
-                f"{datetime.fromtimestamp(run.written):%Y-%m-%d %H:%M}",
+                run.directory.relative_to(root).as_posix().removeprefix(f"{CONFIG_NAME}/"),
                 run.method,
-                _settings(run),
                 str(len(run.report.scores)),
                 percent(average.accuracy) if average else "",
+                _settings(run),
             )
         )
-    return Table(("finished", "method", "options", "tasks", "mean accuracy, %"), tuple(rows), left=3)
+    return Table(("run", "method", "tasks", "mean accuracy, %", "options"), tuple(rows), words=(0, 1, 4))
 
 
 def files_of(log_dir: Path) -> list[Path]:

@@ -146,6 +146,7 @@ def test_an_unfinished_run_is_told_apart_from_a_failed_and_from_a_broken_one(tmp
         (directory / "cli.log").write_text("[2026-01-01 00:00:00,000][INFO] fusion_bench: merged a\n")
     failure = (
         "[2026-01-01 00:00:01,000][ERROR] fusion_bench.programs.run_files: the run failed\nTraceback\nOSError: full\n"
+        "full_key: method\n"
     )
     for name in ("failed", "resumed"):
         with (tmp_path / name / "cli.log").open("a") as log:

@@ -20,6 +20,8 @@ def test_progress_counts_models_over_all_orders(tmp_path):
     assert results.progress(tmp_path) == results.Progress(2, 4, "b")
     write(tmp_path / "order_1" / "trace.json", [{"name": "c"}])
     assert results.progress(tmp_path) == results.Progress(3, 4, "c")
+    write(tmp_path / "orders.json", [["a", "b"], ["b", "a"], ["a", "b"]])
+    assert results.progress(tmp_path) == results.Progress(3, 6, "c")
 
 
 def test_files_of_somebody_else_are_no_progress(tmp_path):
@@ -47,7 +49,7 @@ def test_a_run_is_summed_up(tmp_path):
     write_run(tmp_path / "one", {"a": 0.5, "b": 0.7}, order=["b", "a"], individual={"a": 1.0, "b": 1.0})
     (run,), problems = results.runs_in(tmp_path)
     assert problems == ()
-    assert results.figures(run) == [
+    assert results.figures([run]) == [
         ("mean accuracy", "60.0 %"),
         ("backward transfer", "-20.0 %"),
         ("forgetting", "20.0 %"),
@@ -58,6 +60,16 @@ def test_a_run_is_summed_up(tmp_path):
         ("a", "50.0", "1.000"),
         ("mean", "60.0", "1.000"),
     )
+
+
+def test_orders_are_summed_up_by_mean_and_standard_deviation(tmp_path):
+    for order, accuracy in enumerate((0.5, 0.6, 0.7)):
+        write_run(tmp_path / f"order_{order}", {"a": accuracy, "b": accuracy}, order=["b", "a"])
+    runs, _ = results.runs_in(tmp_path)
+    assert results.figures(runs)[0] == ("mean accuracy", "60.0 ± 10.0 %")  # by hand: 0.1² + 0² + 0.1² over 3 - 1
+    assert not results.is_of_orders(tmp_path)
+    write(tmp_path / "orders.json", [["b", "a"]])
+    assert results.is_of_orders(tmp_path)
 
 
 def test_runs_are_listed_the_latest_first_and_what_is_unfinished_apart(tmp_path):
@@ -78,7 +90,7 @@ def test_runs_are_listed_the_latest_first_and_what_is_unfinished_apart(tmp_path)
     runs, problems = results.runs_in(tmp_path)
     assert [run.directory.name for run in runs] == ["new", "old"]
     assert [problem.path.name for problem in problems] == ["half"]
-    assert results.listing(runs).rows[0][1:] == ("opcm/opcm", "alpha=0.2, taskpool=b", "1", "50.0")
+    assert results.listing(runs, tmp_path).rows[0] == ("new", "opcm/opcm", "1", "50.0", "alpha=0.2, taskpool=b")
     assert results.runs_in(tmp_path / "nothing") == ((), ())
 
 
