@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _LINE_SECONDS = 30.0  # between two lines where there is no terminal
 _DRAW_SECONDS = 0.1
-_BAR = "{desc} |{bar:20}| {n_fmt} of {total_fmt} models, {elapsed}"
+_BAR = "|{bar:20}| {n_fmt} of {total_fmt} models, {elapsed}  {desc}"
 
 
 @dataclass

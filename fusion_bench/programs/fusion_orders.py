@@ -28,7 +28,7 @@ from fusion_bench.programs.order_runs import OrderFiles, OrderRuns
 from fusion_bench.programs.orders import Order, OrderSettings
 from fusion_bench.programs.parts import config_of, fill, hydra_overrides, prefetch_command, resume_command
 from fusion_bench.programs.run_files import list_files, log_to_file, write_config_files
-from fusion_bench.reporting.orders import OrdersReport
+from fusion_bench.reporting.orders_report import OrdersReport
 from fusion_bench.utils.executors import ThreadExecutor
 from fusion_bench.utils.files import remove_partial
 

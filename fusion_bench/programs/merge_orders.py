@@ -36,7 +36,7 @@ from fusion_bench.programs.orders import (
     check_method,
     order_directory,
 )
-from fusion_bench.reporting.orders import OrdersReport
+from fusion_bench.reporting.orders_report import OrdersReport
 from fusion_bench.reporting.tables import percent
 from fusion_bench.utils.configurable import Configurable
 from fusion_bench.utils.executors import Executor, ThreadExecutor

@@ -145,12 +145,15 @@ class _Worker:
     """Lives in a process of Ray and keeps what the orders that it runs have in common."""
 
     def __init__(self, make_runs: Callable[[], OrderRuns], cores: int) -> None:
-        torch.set_num_threads(cores)
-        runs = make_runs()
-        self._runs = replace(runs, job=replace(runs.job, executor=ThreadExecutor(cores)))
+        self._make_runs, self._cores = make_runs, cores
+        self._runs: OrderRuns | None = None
 
     def run(self, index: int) -> OrderOutcome:
         """Merge and score one order."""
+        if self._runs is None:
+            torch.set_num_threads(self._cores)
+            runs = self._make_runs()
+            self._runs = replace(runs, job=replace(runs.job, executor=ThreadExecutor(self._cores)))
         return self._runs.run(index)
 
 
