@@ -60,4 +60,3 @@ def svg_text(figure: Figure, *, dark: bool = False) -> str:
     if dark:
         text = re.sub(r"#[0-9a-f]{6}", lambda match: DARK.get(match[0], match[0]), text)
     return text
-
