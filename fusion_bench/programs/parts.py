@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from fusion_bench.programs.group import group_settings
 from fusion_bench.programs.log_dir import resolve_log_dir
 from fusion_bench.programs.loggers import build_loggers
+from fusion_bench.programs.provenance import recorded_session
 from fusion_bench.programs.run_files import log_to_file, refuse_overwriting, write_config_files
 from fusion_bench.utils.configurable import build
 from fusion_bench.utils.files import remove_partial
@@ -41,7 +43,8 @@ def run_directory(config: DictConfig, *, resume: bool) -> Iterator[Path]:
         refuse_overwriting(log_dir)
     with log_to_file(log_dir / "cli.log"):
         write_config_files(log_dir, config, hydra_overrides())
-        yield log_dir
+        with recorded_session(log_dir, _typed("fusion_bench") or sys.argv):
+            yield log_dir
 
 
 def build_part(key: str, config: Any, *, print_call: bool = False) -> Any:
@@ -90,16 +93,23 @@ def hydra_overrides() -> list[str]:
 
 def prefetch_command() -> str:
     """The command that downloads what the present run needs."""
+    return shlex.join(
+        _typed("fusion_bench_prefetch") or ["fusion_bench_prefetch", "modelpool=OPTION", "taskpool=OPTION"]
+    )
+
+
+def _typed(program: str) -> list[str]:
+    """``program`` with the flags and overrides of the present run; in a sweep those of this job, outside hydra none."""
     from hydra.core.hydra_config import HydraConfig
 
     if not HydraConfig.initialized():
-        return "fusion_bench_prefetch modelpool=OPTION taskpool=OPTION"
+        return []
     config = HydraConfig.get()
     name = config.job.config_name
     flags = [] if name == "fabric_model_fusion" else ["--config-name", str(name)]
     for source in config.runtime.config_sources:
         flags += ["--config-dir", str(source.path)] if source.provider == "command-line" else []
-    return shlex.join(["fusion_bench_prefetch", *flags, *hydra_overrides()])
+    return [program, *flags, *hydra_overrides()]
 
 
 def _shorten(value: Any) -> str:
