@@ -18,6 +18,7 @@ from fusion_bench.reporting.plots.style import (
     MUTED,
     SMALL,
     TICK,
+    Look,
     counted,
     dress,
     floats,
@@ -35,6 +36,7 @@ def accuracy_over_steps(
     spread: Mapping[str, Curve] | None = None,
     *,
     label: str = "accuracy on seen tasks (%)",
+    styles: Mapping[str, Look] | None = None,
     width: float = COLUMN,
 ) -> Figure:
     """A line a method: its accuracy after each merged model.
@@ -43,12 +45,15 @@ def accuracy_over_steps(
         lines: shares in 0..1, one after each step, by method; None where it was not measured.
         spread: the standard deviations over orders, drawn as a band.
         label: of the y axis.
+        styles: of the lines; None gives each its own.
         width: in inches.
     """
+    styles = styles or looks(list(lines))
     figure = new_figure(width, 0.62 * min(width, 4.5), list(lines))
     axis = figure.subplots()
     handles = {}
-    for (name, line), look in zip(lines.items(), looks(list(lines)).values(), strict=True):
+    for name, line in lines.items():
+        look = styles[name]
         steps, values = np.arange(1, len(line) + 1), np.array(floats(line, 100))
         (handles[name],) = axis.plot(steps, values, zorder=3, **look.line())
         if spread and name in spread:

@@ -15,6 +15,7 @@ from fusion_bench.reporting.plots.accuracy import accuracy_matrix, accuracy_over
 from fusion_bench.reporting.plots.files import save_figure
 from fusion_bench.reporting.plots.series import by_task, mean_curve, seen_curves, spread_curve, traced
 from fusion_bench.reporting.plots.spread import alpha_ablation, order_spread
+from fusion_bench.reporting.plots.style import looks
 from fusion_bench.reporting.plots.tasks import forgetting_per_task, radar
 from fusion_bench.reporting.plots.trace import lambda_over_steps, split_ranks, task_vector_norms
 
@@ -34,12 +35,14 @@ class Plot:
         title: what it shows.
         caption: how to read it, a sentence or two.
         figure: the figure.
+        group: whose it is; None for a figure of all groups.
     """
 
     name: str
     title: str
     caption: str
     figure: Figure
+    group: str | None = None
 
 
 def comparison_plots(table: SuiteComparison) -> list[Plot]:
@@ -69,6 +72,7 @@ def best_groups(table: SuiteComparison) -> list[Group]:
 def _of_accuracy(table: SuiteComparison) -> Iterator[Plot]:
     (accuracy,) = find_metrics(["acc"], ())
     groups = best_groups(table)
+    styles = looks([group.label for group in groups])
     curves = {group.label: seen_curves(group.runs) for group in groups}
     curves = {
         label: found for label, found in curves.items() if sum(value is not None for value in mean_curve(found)) > 2
@@ -78,7 +82,9 @@ def _of_accuracy(table: SuiteComparison) -> Iterator[Plot]:
             "accuracy_over_steps",
             "Accuracy over steps",
             "Mean accuracy on the tasks merged so far" + _over_orders(groups) + _left_out(table),
-            accuracy_over_steps({label: mean_curve(found) for label, found in curves.items()}, _spreads(curves)),
+            accuracy_over_steps(
+                {label: mean_curve(found) for label, found in curves.items()}, _spreads(curves), styles=styles
+            ),
         )
     if any(len(group.values(accuracy)) > 1 for group in groups):
         yield Plot(
@@ -106,6 +112,7 @@ def _of_tasks(table: SuiteComparison) -> Iterator[Plot]:
             forgetting_per_task(
                 {label: means for label, (means, _) in drops.items()},
                 {label: spread for label, (_, spread) in drops.items()},
+                styles=looks([group.label for group in groups]),
             ),
         )
     if len(table.suite.tasks) > 2:
@@ -118,16 +125,12 @@ def _of_tasks(table: SuiteComparison) -> Iterator[Plot]:
         individual = next(
             (found for group in groups for run in group.runs if (found := individual_accuracy(run))), None
         )
-        reference: dict[str, Mapping[str, float | None]] = {"individual models": individual} if individual else {}
-        spokes = {
-            label: {task: shares.get(task) for task in table.suite.tasks}
-            for label, shares in (reference | final).items()
-        }
+        spokes = {label: {task: shares.get(task) for task in table.suite.tasks} for label, shares in final.items()}
         yield Plot(
             "radar",
             "Accuracy per task",
             "Accuracy of the final model on each task, mean over orders." + _left_out(table),
-            radar(spokes),
+            radar(spokes, {"individual models": individual} if individual else None),
         )
 
 
@@ -150,6 +153,7 @@ def _of_ablations(table: SuiteComparison) -> Iterator[Plot]:
 
 def _of_traces(table: SuiteComparison) -> Iterator[Plot]:
     groups = best_groups(table)
+    styles = looks([group.label for group in groups])
     curves = {group.label: [curve for run in group.runs if (curve := traced(run, _LAMBDA))] for group in groups}
     # Other methods divide by 1 or by t, which is no result.
     curves = {
@@ -160,7 +164,9 @@ def _of_traces(table: SuiteComparison) -> Iterator[Plot]:
             "lambda_over_steps",
             "λ over steps",
             "What the sum of the projected task vectors is divided by, against √t" + _over_orders(groups),
-            lambda_over_steps({label: mean_curve(found) for label, found in curves.items()}, _spreads(curves)),
+            lambda_over_steps(
+                {label: mean_curve(found) for label, found in curves.items()}, _spreads(curves), styles=styles
+            ),
         )
 
 
@@ -177,12 +183,14 @@ def _of_single_runs(table: SuiteComparison) -> Iterator[Plot]:
                 f"Accuracy matrix, {group.label}",
                 f"Accuracy after each step; blank where it was not measured, framed where the task was merged. {place}",
                 accuracy_matrix(report.accuracy, report.order, report.tasks),
+                group.label,
             )
             yield Plot(
                 f"{stem}_task_accuracy",
                 f"Each task over the steps, {group.label}",
                 f"From the step that merged the task, marked; the other tasks in grey. {place}",
                 task_accuracy_over_steps(report.accuracy, report.order, report.tasks),
+                group.label,
             )
         own, mean, merged = (
             traced(run, f"model/{kind}")
@@ -194,6 +202,7 @@ def _of_single_runs(table: SuiteComparison) -> Iterator[Plot]:
                 f"Task-vector norms, {group.label}",
                 f"In the order of arrival. {place}",
                 task_vector_norms([row["name"] for row in run.trace or ()], own, mean, merged),
+                group.label,
             )
         ranks = [row.get("split_ranks") or {} for row in run.trace or ()]
         weights = list(dict.fromkeys(name for row in ranks for name in row))
@@ -201,8 +210,9 @@ def _of_single_runs(table: SuiteComparison) -> Iterator[Plot]:
             yield Plot(
                 f"{stem}_split_ranks",
                 f"Split ranks, {group.label}",
-                f"How many leading singular directions are protected; blank at the first step, which projects nothing. {place}",
+                f"How many leading singular directions are protected; blank where nothing is projected. {place}",
                 split_ranks({name: [row.get(name) for row in ranks] for name in weights}),
+                group.label,
             )
 
 

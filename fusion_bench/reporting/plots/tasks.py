@@ -17,6 +17,7 @@ from fusion_bench.reporting.plots.style import (
     PAPER,
     SMALL,
     TICK,
+    Look,
     dress,
     floats,
     legend,
@@ -28,20 +29,29 @@ from fusion_bench.reporting.plots.style import (
 ByTask = Mapping[str, Mapping[str, float | None]]
 
 
-def forgetting_per_task(forgetting: ByTask, spread: ByTask | None = None, *, width: float = COLUMN) -> Figure:
+def forgetting_per_task(
+    forgetting: ByTask,
+    spread: ByTask | None = None,
+    *,
+    styles: Mapping[str, Look] | None = None,
+    width: float = COLUMN,
+) -> Figure:
     """A row a task, a mark a method: how far the accuracy at the end lies below the best earlier one.
 
     Args:
         forgetting: differences of shares in 0..1 by method and task; None or absent where it is not known.
         spread: the standard deviations over orders, drawn as a bar through the mark.
+        styles: of the marks; None gives each method its own.
         width: in inches.
     """
+    styles = styles or looks(list(forgetting))
     tasks = _tasks(forgetting)
     figure = new_figure(width, 0.5 + max(0.17, 0.05 * len(forgetting)) * len(tasks), list(forgetting))
     axis = figure.subplots()
     shifts = np.linspace(-0.28, 0.28, len(forgetting)) if len(forgetting) > 1 else [0.0]
     handles = {}
-    for (name, drops), look, shift in zip(forgetting.items(), looks(list(forgetting)).values(), shifts, strict=True):
+    for (name, drops), shift in zip(forgetting.items(), shifts, strict=True):
+        look = styles[name]
         values = floats([drops.get(task) for task in tasks], 100)
         rows = np.arange(len(tasks)) + shift
         (handles[name],) = axis.plot(values, rows, zorder=3, **look.points())
@@ -60,25 +70,36 @@ def forgetting_per_task(forgetting: ByTask, spread: ByTask | None = None, *, wid
     return figure
 
 
-def radar(accuracy: ByTask, *, lowest: float = 0.0, label: str = "accuracy (%)", width: float = COLUMN) -> Figure:
+def radar(
+    accuracy: ByTask,
+    reference: ByTask | None = None,
+    *,
+    lowest: float = 0.0,
+    label: str = "accuracy (%)",
+    width: float = COLUMN,
+) -> Figure:
     """A spoke a task, a line a method: the accuracies at the end; a missing one opens the line.
 
     Args:
         accuracy: shares by method and task.
+        reference: what the methods are compared with, drawn as a thin line without marks.
         lowest: the share at the centre.
         label: what the numbers on the rings are.
         width: in inches.
     """
     tasks = _tasks(accuracy)
-    figure = new_figure(width, 0.95 * width, list(accuracy))
+    reference = reference or {}
+    figure = new_figure(width, 0.95 * width, [*accuracy, *reference])
     axis = figure.add_subplot(projection="polar")
     angles = np.linspace(0, 2 * np.pi, len(tasks), endpoint=False)
     handles = {}
     highest = 0.0
-    for (name, shares), look in zip(accuracy.items(), looks(list(accuracy)).values(), strict=True):
+    styles = {name: look.line(2.8) for name, look in looks(list(accuracy)).items()}
+    for name, shares in (*accuracy.items(), *reference.items()):
+        style = styles.get(name, {"color": MUTED, "linewidth": 0.9, "linestyle": (0, (2, 2))})
         values = floats([shares.get(task) for task in tasks], 100)
         highest = max([highest, *(value for value in values if not math.isnan(value))])
-        (handles[name],) = axis.plot([*angles, angles[0]], [*values, values[0]], zorder=3, **look.line(2.8))
+        (handles[name],) = axis.plot([*angles, angles[0]], [*values, values[0]], zorder=3, **style)
     axis.set_theta_offset(np.pi / 2)
     axis.set_theta_direction(-1)
     axis.set_xticks(angles, [shown(task) for task in tasks])

@@ -18,6 +18,7 @@ from fusion_bench.reporting.plots.style import (
     MUTED,
     SMALL,
     TICK,
+    Look,
     dress,
     floats,
     legend,
@@ -30,22 +31,29 @@ Curve = Sequence[float | None]
 
 
 def lambda_over_steps(
-    lines: Mapping[str, Curve], spread: Mapping[str, Curve] | None = None, *, width: float = COLUMN
+    lines: Mapping[str, Curve],
+    spread: Mapping[str, Curve] | None = None,
+    *,
+    styles: Mapping[str, Look] | None = None,
+    width: float = COLUMN,
 ) -> Figure:
     """λ_t after each merged model, on an axis on which √t is a straight line, drawn as the reference.
 
     Args:
         lines: λ_t by method, from the first step on; None where it is not known.
         spread: the standard deviations over orders, drawn as a band.
+        styles: of the lines; None gives each its own.
         width: in inches.
     """
+    styles = styles or looks(list(lines))
     last = max(map(len, lines.values()), default=1)
     figure = new_figure(width, 0.62 * min(width, 4.5), [*lines, "√t"])
     axis = figure.subplots()
     ends = np.array([1.0, max(last, 2)])
     (reference,) = axis.plot(ends, np.sqrt(ends), color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)))
     handles = {}
-    for (name, line), look in zip(lines.items(), looks(list(lines)).values(), strict=True):
+    for name, line in lines.items():
+        look = styles[name]
         steps, values = np.arange(1, len(line) + 1), np.array(floats(line))
         (handles[name],) = axis.plot(steps, values, zorder=3, **look.line())
         if spread and name in spread:
