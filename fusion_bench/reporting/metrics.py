@@ -27,6 +27,7 @@ class Metric:
         value: the number of a run; None where the run does not have it.
         higher_is_better: which end is the best.
         signed: whether it is a difference, written with its sign.
+        needs: what a run must be given to have it.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Metric:
     value: Callable[[Run], float | None]
     higher_is_better: bool = True
     signed: bool = False
+    needs: str = ""
 
 
 def average_accuracy(run: Run) -> float | None:
@@ -86,13 +88,20 @@ def _continual(name: str, run: Run) -> float | None:
     return value
 
 
+_MATRIX = "a continual method with method.evaluate=diagonal or seen"
 METRICS = (
-    Metric("acc", "ACC", average_accuracy),
-    Metric("bwt", "BWT", partial(_continual, "backward_transfer"), signed=True),
-    Metric("bwt_over_t", "BWT over T", partial(_continual, "backward_transfer_over_all"), signed=True),
-    Metric("forgetting", "forgetting", partial(_continual, "forgetting"), higher_is_better=False),
-    Metric("normalised", "normalised", normalised_accuracy),
-    Metric("joint", "joint", _joint),
+    Metric("acc", "ACC", average_accuracy, needs="a task pool"),
+    Metric("bwt", "BWT", partial(_continual, "backward_transfer"), signed=True, needs=_MATRIX),
+    Metric("bwt_over_t", "BWT over T", partial(_continual, "backward_transfer_over_all"), signed=True, needs=_MATRIX),
+    Metric(
+        "forgetting",
+        "forgetting",
+        partial(_continual, "forgetting"),
+        higher_is_better=False,
+        needs="a continual method with method.evaluate=seen",
+    ),
+    Metric("normalised", "normalised", normalised_accuracy, needs="individual_accuracy"),
+    Metric("joint", "joint", _joint, needs="a task pool that scores all tasks together"),
 )
 
 
