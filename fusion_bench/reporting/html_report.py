@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +16,8 @@ from markupsafe import Markup
 
 from fusion_bench import __version__
 from fusion_bench.reporting.comparison import Comparison, SuiteComparison
+from fusion_bench.reporting.comparison_report import ComparisonOptions, build_report
+from fusion_bench.reporting.comparison_sheets import known_metrics, results_sheet
 from fusion_bench.reporting.html_origin import (
     Listing,
     commands,
@@ -24,14 +27,32 @@ from fusion_bench.reporting.html_origin import (
     fingerprints_table,
     times_table,
 )
-from fusion_bench.reporting.html_tables import HtmlTable, results_table, runs_table, tasks_table
-from fusion_bench.reporting.metrics import find_metrics
+from fusion_bench.reporting.html_tables import HtmlTable, runs_table, sheet_table
+from fusion_bench.reporting.metrics import METRICS, Metric, find_metrics
 from fusion_bench.reporting.plots.comparison import Plot, comparison_plots
 from fusion_bench.reporting.plots.files import svg_text
 from fusion_bench.reporting.runs import Problem
+from fusion_bench.reporting.sheets import Sheet
 from fusion_bench.utils.files import write_text
 
-_TEMPLATES = files("fusion_bench.reporting") / "templates"
+_TITLES = {"results": "Results", "tasks": "Each task", "spread": "Spread over orders", "tests": "Paired tests"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a page shows besides the runs.
+
+    Args:
+        options: which metrics, tests and published results; without metrics it is all that some run has.
+        problems: what was found beside the runs.
+        command: what wrote it.
+        title: of the page.
+    """
+
+    options: ComparisonOptions = ComparisonOptions()
+    problems: Sequence[Problem] = ()
+    command: str = ""
+    title: str = "Comparison of runs"
 
 
 @dataclass(frozen=True)
@@ -62,55 +83,63 @@ class Section:
     title: str
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
-    results: HtmlTable
-    tasks: HtmlTable
-    further: tuple[HtmlTable, ...]
+    results: tuple[HtmlTable, ...]
     pictures: tuple[Picture, ...]
     groups: tuple[GroupPictures, ...]
-    runs: HtmlTable
     differences: HtmlTable
     configurations: tuple[Listing, ...]
+    runs: HtmlTable
     commands: tuple[Listing, ...]
     origin: tuple[HtmlTable, ...]
 
 
-def write_html(
-    comparison: Comparison, path: Path, *, problems: Sequence[Problem] = (), title: str = "Comparison of runs"
-) -> None:
+def write_html(comparison: Comparison, path: Path, about: About) -> None:
     """Write the report of a comparison as one file, atomically.
 
     Args:
         comparison: the runs, grouped.
         path: the file.
-        problems: what was found beside the runs.
-        title: of the page.
+        about: what is shown of it.
+
+    Raises:
+        ValueError: for a metric or a group that does not exist.
     """
-    write_text(path, html_page(comparison, problems=problems, title=title))
+    write_text(path, html_page(comparison, about))
 
 
-def html_page(comparison: Comparison, *, problems: Sequence[Problem] = (), title: str = "Comparison of runs") -> str:
+def html_page(comparison: Comparison, about: About) -> str:
     """The page as text; see :func:`write_html`."""
+    metrics = about.options.metrics or tuple(metric.name for metric in _known(comparison))
+    report = build_report(comparison, about.problems, replace(about.options, metrics=metrics))
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: (_TEMPLATES / name).read_text(encoding="utf-8")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=jinja2.FunctionLoader(_template), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    style, script = (_inline(name) for name in ("report.css", "report.js"))
-    page: str = environment.get_template("report.html.j2").render(
-        title=title,
+    environment.filters["breakable"] = breakable
+    style, script = _template("report.css").strip(), _template("report.js").strip()
+    sheets = _by_table(report.sheets)
+    published = [sheet for sheet in report.sheets if sheet.name == "published"]
+    of_tables = [note for table in comparison.tables for note in table.notes]
+    return environment.get_template("report.html.j2").render(
+        title=about.title,
+        command=about.command,
         style=Markup(style),  # ours, not the user's
         script=Markup(script),
         policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
         f"style-src '{_digest(style)}'; script-src '{_digest(script)}'",
         written=f"{datetime.now(tz=timezone.utc):%Y-%m-%d %H:%M} UTC",
         version=__version__,
-        sections=[_section(table, number) for number, table in enumerate(comparison.tables, start=1)],
-        notes=comparison.notes,
-        problems=problems,
+        sections=[
+            _section(table, sheets[number], f"table-{number + 1}") for number, table in enumerate(comparison.tables)
+        ],
+        published=sheet_table(published[0], "published", "Published results") if published else None,
+        notes=[note for note in report.notes if note not in of_tables],
+        problems=about.problems,
     )
-    return page + "\n"
+
+
+def breakable(text: str) -> Markup:
+    """Text in which a line may end behind each of ``/ . _``."""
+    return Markup("<wbr>").join(Markup.escape(part) for part in re.split(r"(?<=[/._])(?=\w)", text))
 
 
 def picture(plot: Plot) -> Picture:
@@ -123,10 +152,11 @@ def picture(plot: Plot) -> Picture:
     return Picture(plot.title, plot.caption, light, dark, round(width), round(height))
 
 
-def _section(table: SuiteComparison, number: int) -> Section:
-    key = f"table-{number}"
+def _section(table: SuiteComparison, sheets: Sequence[Sheet], key: str) -> Section:
     runs = [run for group in table.groups for run in group.runs]
     plots = comparison_plots(table)
+    tasks = results_sheet(table, find_metrics(["tasks"], table.suite.tasks))
+    named = {"tasks": tasks} | {sheet.name: sheet for sheet in sheets}
     origin = (
         environments_table(runs, f"{key}-environment"),
         times_table(table, f"{key}-times"),
@@ -137,20 +167,38 @@ def _section(table: SuiteComparison, number: int) -> Section:
         title=table.title,
         facts=tuple(_facts(table)),
         notes=table.notes,
-        results=results_table(table, f"{key}-results"),
-        tasks=tasks_table(table, f"{key}-tasks"),
-        further=(),
+        results=tuple(
+            sheet_table(named[name], f"{key}-{name}", title, table.notes)
+            for name, title in _TITLES.items()
+            if name in named
+        ),
         pictures=tuple(picture(plot) for plot in plots if plot.group is None),
         groups=tuple(
             GroupPictures(label, tuple(picture(plot) for plot in plots if plot.group == label))
             for label in dict.fromkeys(plot.group for plot in plots if plot.group is not None)
         ),
-        runs=runs_table(table, f"{key}-runs"),
         differences=differences_table(table, f"{key}-differences"),
         configurations=tuple(configurations(table)),
+        runs=runs_table(table, f"{key}-runs"),
         commands=tuple(commands(table)),
         origin=tuple(one for one in origin if one.rows and len(one.columns) > 1),
     )
+
+
+def _by_table(sheets: Sequence[Sheet]) -> list[list[Sheet]]:
+    """The sheets of each table of a comparison; its results come first."""
+    parts: list[list[Sheet]] = []
+    for sheet in sheets:
+        if sheet.name == "results":
+            parts.append([])
+        parts[-1].append(sheet)
+    return parts
+
+
+def _known(comparison: Comparison) -> list[Metric]:
+    """The metrics that some run has."""
+    known = [metric for table in comparison.tables for metric in known_metrics(table, METRICS)]
+    return [metric for metric in METRICS if metric in known]
 
 
 def _facts(table: SuiteComparison) -> Iterable[tuple[str, str]]:
@@ -165,8 +213,8 @@ def _facts(table: SuiteComparison) -> Iterable[tuple[str, str]]:
         yield "best average accuracy", f"{100 * means[best]:.1f} %, {best}"
 
 
-def _inline(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8").strip()
+def _template(name: str) -> str:
+    return (files("fusion_bench.reporting") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:

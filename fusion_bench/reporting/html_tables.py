@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from fusion_bench.reporting.comparison import Group, SuiteComparison
-from fusion_bench.reporting.grouping import key_text
-from fusion_bench.reporting.metrics import METRICS, Metric, average_accuracy, find_metrics
+from fusion_bench.reporting.comparison import SuiteComparison
+from fusion_bench.reporting.metrics import average_accuracy, find_metrics
 from fusion_bench.reporting.run import Run
+from fusion_bench.reporting.sheets import Figure, Mark, Sheet, cell_text
 
 ABSENT = "–"
 
@@ -24,13 +23,13 @@ class Cell:
     Args:
         text: what is read.
         sort: what rows are sorted by; None sorts last.
-        rank: 1 for the best number of a column, 2 for the second, else 0.
+        mark: whether it is the best or second best number of its column.
         title: more about it, shown on hovering.
     """
 
     text: str
     sort: float | str | None = None
-    rank: int = 0
+    mark: Mark = ""
     title: str = ""
 
 
@@ -62,57 +61,36 @@ class HtmlTable:
     rows: tuple[tuple[Cell, ...], ...]
 
 
-def results_table(table: SuiteComparison, key: str) -> HtmlTable:
-    """A row a group, a column a metric that some group has."""
-    metrics = [metric for metric in METRICS if any(group.values(metric) for group in table.groups)]
-    caption = (
-        "In percent; BWT and forgetting in percentage points. Mean ± standard deviation over the runs of a group, one "
-        "for each order. Bold: best of a column; underlined: second."
-    )
-    return _of_groups(table, metrics, HtmlTable(key, "Results", caption, (), ()))
+def sheet_table(sheet: Sheet, key: str, title: str, without: Sequence[str] = ()) -> HtmlTable:
+    """A sheet as a table of the page.
 
-
-def tasks_table(table: SuiteComparison, key: str) -> HtmlTable:
-    """A row a group, a column a task."""
-    caption = "Accuracy of the final model on each task in percent, mean ± standard deviation over the runs of a group."
-    return _of_groups(table, find_metrics(["tasks"], table.suite.tasks), HtmlTable(key, "Each task", caption, (), ()))
-
-
-def _of_groups(table: SuiteComparison, metrics: Sequence[Metric], empty: HtmlTable) -> HtmlTable:
-    keys = list(table.keys) or ["method"]
-    columns = [*(Column(name) for name in keys), Column("runs", True, "orders or seeds that were run")]
-    columns += [
-        Column(metric.title, True, "lower is better" if not metric.higher_is_better else "") for metric in metrics
+    Args:
+        sheet: the sheet.
+        key: identifier on the page.
+        title: its heading.
+        without: notes that stand elsewhere.
+    """
+    rows = [tuple(_cell(cell, sheet.decimals) for cell in row) for row in sheet.rows]
+    numeric = [
+        index >= sheet.left and any(row[index].text for row in rows) and all(_is_number(row[index]) for row in rows)
+        for index in range(len(sheet.header))
     ]
-    means = {metric: [_mean(group.values(metric)) for group in table.groups] for metric in metrics}
-    rows = []
-    for number, group in enumerate(table.groups):
-        cells = [_text(key_text(group.keys.get(name))) for name in keys]
-        cells.append(Cell(str(len(group.runs)), len(group.runs)))
-        cells += [_number(group, metric, _ranks(means[metric], metric)[number]) for metric in metrics]
-        rows.append(tuple(cells))
-    return replace(empty, columns=tuple(columns), rows=tuple(rows))
+    columns = tuple(Column(name, is_number) for name, is_number in zip(sheet.header, numeric, strict=True))
+    return HtmlTable(key, title, " ".join(note for note in sheet.notes if note not in without), columns, tuple(rows))
 
 
-def _number(group: Group, metric: Metric, rank: int) -> Cell:
-    values = group.values(metric)
-    if not values:
-        return Cell(ABSENT)
-    mean = 100 * statistics.fmean(values)
-    text = f"{mean:+.1f}" if metric.signed else f"{mean:.1f}"
-    if len(values) > 1:
-        text += f" ± {100 * statistics.stdev(values):.1f}"
-    each = ", ".join(f"{100 * value:.2f}" for value in values)
-    return Cell(text, mean, rank, f"{len(values)} of {len(group.runs)} runs: {each}")
+def _cell(cell: str | Figure, decimals: int) -> Cell:
+    text = cell_text(cell, decimals)
+    if isinstance(cell, Figure):
+        return Cell(text or ABSENT, cell.mean, cell.mark)
+    try:
+        return Cell(text, float(text.removeprefix("< ")) if text else None)
+    except ValueError:
+        return Cell(text, text)
 
 
-def _ranks(means: Sequence[float | None], metric: Metric) -> list[int]:
-    """1 for the best, 2 for the next worse; equals, to the digit that is shown, share a place."""
-    shown = [None if mean is None else round(100 * mean, 1) * (1 if metric.higher_is_better else -1) for mean in means]
-    known = sorted({value for value in shown if value is not None}, reverse=True)
-    if len(known) < 2:
-        return [0] * len(shown)
-    return [0 if value is None else known.index(value) + 1 if value in known[:2] else 0 for value in shown]
+def _is_number(cell: Cell) -> bool:
+    return not isinstance(cell.sort, str)
 
 
 def runs_table(table: SuiteComparison, key: str) -> HtmlTable:
@@ -183,7 +161,3 @@ def _finished(run: Run) -> Cell:
 
 
 _time: Callable[[str], datetime] = datetime.fromisoformat
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return statistics.fmean(values) if values else None
