@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def render(sheets: Sequence[Sheet], notes: Sequence[str], content: Any, form: st
         form: one of :data:`FORMATS`.
     """
     if form == "json":
-        return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
     if form == "csv":
         return "\n".join(sheet_csv(sheet) for sheet in sheets if sheet.name == sheets[0].name)
     if form == "latex":
@@ -67,3 +68,12 @@ def write_report(report: ComparisonReport, runs: Sheet, directory: Path) -> list
     for name, text in texts.items():
         write_text(directory / name, text)
     return [directory / name for name in texts]
+
+
+def _plain(value: Any) -> Any:
+    """The same without infinities and NaN, which an option may be and JSON has no number for, but words."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -135,7 +135,7 @@ def _data_identity(entry: Any, sha256: str | None) -> Any:
         if sha256 is not None:
             part.pop("path", None)
     source = entry if isinstance(entry, str) and sha256 is None else None
-    return [sha256, source, {**settings, **inner}]
+    return [sha256, source, settings, inner]
 
 
 def _settings(entry: Any) -> Mapping[str, Any]:
