@@ -6,7 +6,8 @@ if [[ -d .venv/bin ]]; then PATH="$PWD/.venv/bin:$PATH"; fi
 : "${MODELPOOL:=CLIPVisionModelPool/clip-vit-tiny_tiny8}"
 : "${TASKPOOL:=CLIPVisionModelTaskPool/clip-vit-classification_tiny8}"
 : "${INDIVIDUAL:=tiny8/individual.json}" # accuracies of the fine-tuned models; null: not known
-: "${FUSION_BENCH:=fusion_bench}" # the command
+: "${FUSION_BENCH:=fusion_bench}" # the commands
+: "${FUSION_BENCH_REPORT:=fusion_bench_report}"
 : "${OUTPUT:=outputs/examples/opcm}"
 
 # run DIRECTORY VERSION [key=value ...]: one run, skipped when finished and resumed when interrupted
@@ -26,5 +27,9 @@ run() {
     resume=$resume print_config=false print_function_call=false "$@"
 }
 
-# summarise DIRECTORY: one row for each kind of run below it
-summarise() { python3 examples/opcm/summary.py "$OUTPUT/$1"; }
+# summarise DIRECTORY [option ...]: the runs below it in tables, which are also written there
+summarise() {
+  local directory=$OUTPUT/$1
+  shift
+  $FUSION_BENCH_REPORT compare "$directory" --metric tasks,acc,bwt --write "$directory/tables" "$@"
+}

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from fusion_bench.programs.group import check_group, is_follower, leading
 from fusion_bench.programs.parts import build_fabric, build_part, config_of, fill, prefetch_command, run_directory
+from fusion_bench.programs.provenance import record_times
 from fusion_bench.programs.run_files import REPORT_FILE, list_files
 from fusion_bench.report import RESERVED_NAMES
 from fusion_bench.suites.shipped import local_file
@@ -104,6 +105,7 @@ class FabricModelFusionProgram:
                 prefetch=prefetch_command(),
             )
         self.save(result, parts.modelpool, log_dir)
+        record_times(log_dir, result.profile.seconds, parts.fabric.device)
         self._summarise(result, log_dir)
         return result.report
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ from fusion_bench.programs.merge_orders import (
 )
 from fusion_bench.programs.order_runs import OrderFiles, OrderRuns
 from fusion_bench.programs.orders import Order, OrderSettings
-from fusion_bench.programs.parts import config_of, fill, hydra_overrides, prefetch_command, resume_command
+from fusion_bench.programs.parts import config_of, fill, hydra_overrides, prefetch_command, resume_command, typed
+from fusion_bench.programs.provenance import record_times, recorded_session
 from fusion_bench.programs.run_files import list_files, log_to_file, write_config_files
 from fusion_bench.reporting.orders_report import OrdersReport
 from fusion_bench.utils.executors import ThreadExecutor
@@ -53,12 +55,13 @@ def merge_orders(program: FabricModelFusionProgram, log_dir: Path) -> OrdersRepo
     parts = program.set_up(None)
     check_continual(parts.method)
     orders = choose_orders(settings, parts.modelpool.model_names, program.seed, log_dir if program.resume else None)
-    overrides = hydra_overrides()
-    runs = _runs(program, parts, orders, log_dir, overrides)
+    files = ConfiguredFiles(program, hydra_overrides(), typed("fusion_bench", []) or sys.argv[:1])
+    runs = _runs(parts, orders, log_dir, files)
     open_orders(runs)
-    make_runs = partial(_runs_elsewhere, program, orders, log_dir, overrides)
+    make_runs = partial(_runs_elsewhere, orders, log_dir, files)
     with leading(), _without_steps():
         result = run_orders(runs, settings, make_runs, f"go on with: {resume_command(log_dir)}")
+    record_times(log_dir, result.profile.seconds, parts.fabric.device)
     log.info("metrics in %%, a row an order\n\n%s\n", result.report.table())
     if result.profile.seconds:
         log.info("time by phase, of the orders that were run now\n\n%s\n", result.profile.summary())
@@ -72,6 +75,7 @@ class ConfiguredFiles(OrderFiles):
 
     program: FabricModelFusionProgram
     overrides: Sequence[str]
+    command: Sequence[str]
 
     def report_path(self, directory: Path) -> Path | None:
         """Where the configuration puts the report."""
@@ -84,12 +88,15 @@ class ConfiguredFiles(OrderFiles):
         remove_partial(directory)
         config = order_config(config_of(self.program), directory, order)
         with log_to_file(directory / "cli.log", own_thread=True):
-            write_config_files(directory, config, order_overrides(self.overrides, directory, order))
-            yield build_loggers((config.get("fabric") or {}).get("loggers"), directory)
+            overrides = order_overrides(self.overrides, directory, order)
+            write_config_files(directory, config, overrides)
+            with recorded_session(directory, [*self.command, *overrides]):
+                yield build_loggers((config.get("fabric") or {}).get("loggers"), directory)
 
     def write(self, result: RunResult, job: MergeJob, directory: Path) -> None:
         """Write the merged model and the report where the configuration asks for them."""
         self.program.save(result, job.pool, directory)
+        record_times(directory, result.profile.seconds, job.device)
 
 
 def order_config(config: DictConfig, directory: Path, order: Order) -> DictConfig:
@@ -134,9 +141,7 @@ def _check(program: FabricModelFusionProgram, settings: OrderSettings) -> None:
         )
 
 
-def _runs(
-    program: FabricModelFusionProgram, parts: Parts, orders: tuple[Order, ...], log_dir: Path, overrides: Sequence[str]
-) -> OrderRuns:
+def _runs(parts: Parts, orders: tuple[Order, ...], log_dir: Path, files: ConfiguredFiles) -> OrderRuns:
     job = MergeJob(
         pool=parts.modelpool,
         taskpool=parts.taskpool,
@@ -147,15 +152,12 @@ def _runs(
         fabric=parts.fabric,
         fingerprints=check_inputs(parts.method, parts.modelpool, parts.taskpool, prefetch_command()),
     )
-    files = ConfiguredFiles(program, overrides)
-    return order_runs(parts.method, job, orders, log_dir, files, resume=program.resume)
+    return order_runs(parts.method, job, orders, log_dir, files, resume=files.program.resume)
 
 
-def _runs_elsewhere(
-    program: FabricModelFusionProgram, orders: tuple[Order, ...], log_dir: Path, overrides: Sequence[str]
-) -> OrderRuns:
+def _runs_elsewhere(orders: tuple[Order, ...], log_dir: Path, files: ConfiguredFiles) -> OrderRuns:
     """The same in a process of Ray, where everything is built anew."""
-    return _runs(program, program.set_up(None, print_call=False), orders, log_dir, overrides)
+    return _runs(files.program.set_up(None, print_call=False), orders, log_dir, files)
 
 
 def _plain(value: Any) -> Any:

@@ -84,8 +84,8 @@ def reference(processes, tmp_path_factory):
 
 
 def results(directory: Path) -> dict[str, bytes]:
-    """Everything but the text log and the file that says whether the run was resumed."""
-    skipped = ("cli.log", "config.yaml", "overrides.yaml")
+    """Everything but the text log and the files that say when the run was started and resumed."""
+    skipped = ("cli.log", "config.yaml", "overrides.yaml", "provenance.json")
     return {name: content for name, content in files_of(directory).items() if name not in skipped}
 
 
