@@ -95,15 +95,15 @@ def hydra_overrides() -> list[str]:
 
 def prefetch_command() -> str:
     """The command that downloads what the present run needs."""
-    typed = typed("fusion_bench_prefetch", hydra_overrides())
-    return shlex.join(typed or ["fusion_bench_prefetch", "modelpool=OPTION", "taskpool=OPTION"])
+    command = typed("fusion_bench_prefetch", hydra_overrides())
+    return shlex.join(command or ["fusion_bench_prefetch", "modelpool=OPTION", "taskpool=OPTION"])
 
 
 def resume_command(log_dir: Path) -> str:
     """The command that goes on with the present run, whose directory is ``log_dir``."""
     overrides = [item for item in hydra_overrides() if item.lstrip("+").partition("=")[0] not in _OF_THE_DIRECTORY]
-    typed = typed("fusion_bench", [*overrides, f"path.log_dir={log_dir}", "resume=true"])
-    return shlex.join(typed) if typed else f"the same with resume=True and path.log_dir={log_dir}"
+    command = typed("fusion_bench", [*overrides, f"path.log_dir={log_dir}", "resume=true"])
+    return shlex.join(command) if command else f"the same with resume=True and path.log_dir={log_dir}"
 
 
 def typed(program: str, overrides: list[str]) -> list[str]:
