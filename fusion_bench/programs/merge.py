@@ -18,9 +18,10 @@ from fusion_bench.callbacks.standard import standard_callbacks
 from fusion_bench.compat import run_algorithm
 from fusion_bench.method.continual import ContinualAlgorithm
 from fusion_bench.modelpool.base_pool import BaseModelPool, as_modelpool
+from fusion_bench.models.task_models import OwnModels
 from fusion_bench.programs.inputs import check_inputs
 from fusion_bench.report import ContinualReport, EvalReport
-from fusion_bench.runtime import Callback, Runtime
+from fusion_bench.runtime import Callback, Runtime, Scorer
 from fusion_bench.taskpool.base_pool import BaseTaskPool
 from fusion_bench.utils.executors import Executor, ThreadExecutor
 from fusion_bench.utils.timing import Profile
@@ -168,10 +169,31 @@ class MergeJob:
         report: Any = evaluation.final if evaluation else None
         if report is None and self.taskpool is not None:
             with profile("evaluating"):
-                report = self.taskpool.evaluate(model)
+                report = (
+                    score_each(model, self.taskpool) if isinstance(model, OwnModels) else self.taskpool.evaluate(model)
+                )
         if isinstance(report, EvalReport):
             report = replace(report, fingerprints=self.fingerprints)
         return RunResult(model, report, evaluation.continual if evaluation else None, profile)
+
+
+def score_each(models: OwnModels, taskpool: Scorer) -> EvalReport:
+    """The scores of each model on its own task, as one report.
+
+    Raises:
+        ValueError: if no model has a task of its name.
+    """
+    report: EvalReport | None = None
+    for name in models.task_names:
+        if name in taskpool.task_names:
+            scored = taskpool.evaluate(models.load(name), tasks=[name])
+            report = scored if report is None else report.merged_with(scored)
+    if report is None:
+        raise ValueError(
+            f"no model has a task of its name: the models are {list(models.task_names)}, the tasks "
+            f"{list(taskpool.task_names)}"
+        )
+    return report
 
 
 def true_precision(fabric: Mapping[str, Any] | None) -> torch.dtype | None:
