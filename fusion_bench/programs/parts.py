@@ -43,7 +43,7 @@ def run_directory(config: DictConfig, *, resume: bool) -> Iterator[Path]:
         refuse_overwriting(log_dir)
     with log_to_file(log_dir / "cli.log"):
         write_config_files(log_dir, config, hydra_overrides())
-        with recorded_session(log_dir, _typed("fusion_bench") or sys.argv):
+        with recorded_session(log_dir, _typed("fusion_bench", hydra_overrides()) or sys.argv):
             yield log_dir
 
 
@@ -93,13 +93,12 @@ def hydra_overrides() -> list[str]:
 
 def prefetch_command() -> str:
     """The command that downloads what the present run needs."""
-    return shlex.join(
-        _typed("fusion_bench_prefetch") or ["fusion_bench_prefetch", "modelpool=OPTION", "taskpool=OPTION"]
-    )
+    typed = _typed("fusion_bench_prefetch", hydra_overrides())
+    return shlex.join(typed or ["fusion_bench_prefetch", "modelpool=OPTION", "taskpool=OPTION"])
 
 
-def _typed(program: str) -> list[str]:
-    """``program`` with the flags and overrides of the present run; in a sweep those of this job, outside hydra none."""
+def _typed(program: str, overrides: list[str]) -> list[str]:
+    """``program`` with the flags of the present command line and some overrides; nothing outside of one."""
     from hydra.core.hydra_config import HydraConfig
 
     if not HydraConfig.initialized():
@@ -109,7 +108,7 @@ def _typed(program: str) -> list[str]:
     flags = [] if name == "fabric_model_fusion" else ["--config-name", str(name)]
     for source in config.runtime.config_sources:
         flags += ["--config-dir", str(source.path)] if source.provider == "command-line" else []
-    return [program, *flags, *hydra_overrides()]
+    return [program, *flags, *overrides]
 
 
 def _shorten(value: Any) -> str:
