@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fusion_bench.cli.report_pages import add_page_options, write_pages
 from fusion_bench.reporting.comparison import compare_runs
 from fusion_bench.reporting.comparison_json import run_json
 from fusion_bench.reporting.comparison_report import ComparisonOptions, build_report
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     What a user can act on ends the process with status 1 and one message.
     """
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         options.answer(options)
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"error: {error}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
     parser = argparse.ArgumentParser(
         prog="fusion_bench_report",
         description="Find finished runs by their files, look at one, and compare them in tables.",
@@ -97,6 +99,7 @@ def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument(
         "--write", type=Path, metavar="DIR", help="write Markdown, LaTeX, CSV and JSON files to a directory"
     )
+    add_page_options(command)
     command.set_defaults(answer=_compare)
 
 
@@ -154,11 +157,13 @@ def _compare(options: argparse.Namespace) -> None:
         decimals=options.decimals,
     )
     found = _found(options.directories)
-    report = build_report(compare_runs(found.runs, options.by), found.problems, shown)
+    comparison = compare_runs(found.runs, options.by)
+    report = build_report(comparison, found.problems, shown)
     _print(render(report.sheets, report.notes, report.content, options.format))
     if options.write is not None:
         for path in write_report(report, runs_sheet(found.runs, METRICS), options.write):
             sys.stderr.write(f"wrote {path}\n")
+    write_pages(options, comparison, found.problems, shown)
 
 
 def _found(directories: Sequence[Path]) -> FoundRuns:
