@@ -104,10 +104,11 @@ class Checker:
 
 def blamed(message: str, keys: Iterable[str]) -> str | None:
     """The key that an error is about: named in full, or as ``part: name ...``; None where none of ``keys`` is."""
-    found = [key for key in keys if re.search(rf"(?<![\w./]){re.escape(key)}(?![\w/=-])", message)]
+    found = [key for key in keys if re.search(rf"(?<![\w./]){re.escape(key)}(?![\w/=-]|\.\w)", message)]
     part, _, rest = message.partition(": ")
     inner = [key for key in keys if key.startswith(f"{part}.") and re.match(rf"{re.escape(_leaf(key))}\b", rest)]
-    return max([*found, *inner], key=len, default=None)
+    around = [key for key in keys if message.startswith(f"{key}.")]
+    return max([*found, *inner, *around], key=len, default=None)
 
 
 def _leaf(key: str) -> str:

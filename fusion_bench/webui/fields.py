@@ -64,7 +64,8 @@ class Fields:
         with ui.element("div").classes("choice"):
             control = ui.select(
                 list(group.options), value=chosen, with_input=True, on_change=lambda event: choose(event.value)
-            ).props(f'outlined dense options-dense hide-bottom-space aria-label="{group.key}"')
+            ).props("outlined dense options-dense hide-bottom-space")
+            control.props["aria-label"] = group.key
             problem = _problem_line()
             ui.html(prose(self.describe(group.key, chosen)), tag="p", sanitize=False).classes("about")
         self.built[group.key] = Field(control, problem)
@@ -103,7 +104,7 @@ class Fields:
                     ui.html(prose(option.documentation), tag="p", sanitize=False)
             with ui.element("div").classes("entry"):
                 control = self._switch(option) if option.is_switch else self._input(option)
-                control.props(f'aria-label="{option.key}"')
+                control.props["aria-label"] = option.key
                 ui.html(prose(f"default: `{option.default_text}`"), tag="div", sanitize=False).classes("default")
                 problem = _problem_line()
         self.built[option.key] = Field(control, problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import socket
 import sys
@@ -9,7 +10,7 @@ import webbrowser
 
 import uvicorn
 from fastapi import FastAPI
-from nicegui import ui
+from nicegui import app, ui
 
 from fusion_bench.webui.desk import Desk
 from fusion_bench.webui.guard import Guard
@@ -44,7 +45,6 @@ def serve(listener: socket.socket, output: str | None, config_dir: str | None, *
     sys.stdout.flush()
     if open_browser:
         webbrowser.open(address)
-    try:
+    app.on_shutdown(desk.runner.close)  # a signal ends the process before anything behind the next line
+    with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
-    finally:
-        desk.runner.close()

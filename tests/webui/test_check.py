@@ -57,6 +57,7 @@ def test_values_of_options_that_are_not_there_any_more_are_left_out(check):
         ("seed", "0.5", "seed must be an integer or null, got 0.5"),
         ("method.order", "[mnist, x]", "method.order: no 'x'; models of the pool: emoji, style, clipart, letters, "),
         ("taskpool.tasks", "[minst]", "taskpool.tasks: no 'minst'; did you mean 'mnist'?"),
+        ("orders", "3", "orders must be a list of orders, each of them a list of model names: "),
         ("method.order", "[mnist", "cannot read the value in 'method.order=[mnist'"),
         ("taskpool.base_model", "${path.data_dri}", "no key 'path.data_dri' for ${path.data_dri}"),
     ],
@@ -119,11 +120,11 @@ def test_configurations_of_the_user_are_named_in_the_command(tmp_path):
     [
         ("method: alpha must be in [0, 1], got 2", "method.alpha"),
         ("method.alpha must be a number", "method.alpha"),
-        ("no option 'x' in the group 'method'", None),
         ("seeds are wrong", None),
         ("seed must be an integer", "seed"),
+        ("seed must be 1; a single order is method.order=[a,b], its seed method.seed", "seed"),
         ("the disk is full", None),
     ],
 )
 def test_the_key_a_message_is_about(message, key):
-    assert blamed(message, ["seed", "method.alpha", "method.al"]) == key
+    assert blamed(message, ["method", "seed", "method.alpha", "method.al"]) == key

@@ -1,8 +1,11 @@
 """The command: what it takes, and what it says where it cannot start."""
 
+import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -52,3 +55,43 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[0].startswith("usage: fusion_bench_webui [-h] [--port PORT] [--output DIR]")
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+STARTED = """
+import socket, sys
+from pathlib import Path
+from fusion_bench.webui import desk, job, server
+from fusion_bench.webui.main import HOST
+
+def started(self, *arguments):
+    plain(self, *arguments)
+    self.runner = job.Runner([sys.executable, "-c", "import time; time.sleep(60)"])
+    print(self.runner.start([], Path("x"))._process.pid, flush=True)
+
+plain, desk.Desk.__init__ = desk.Desk.__init__, started
+server.serve(socket.create_server((HOST, 0)), ".", None, open_browser=False)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="asks /proc about processes")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_that_is_told_to_end_stops_its_run(number, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    server = subprocess.Popen(
+        [sys.executable, "-c", STARTED],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    run = int(server.stdout.readline())
+    assert server.stdout.readline().startswith("fusion_bench_webui: http://127.0.0.1:")
+    time.sleep(0.5)
+    server.send_signal(number)
+    _, complaints = server.communicate(timeout=60)
+    assert complaints == ""
+    assert server.returncode == (0 if number == signal.SIGINT else -signal.SIGTERM)
+    assert not os.path.exists(f"/proc/{run}")

@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
 ]
 ONE_TASK = "CLIPVisionModelTaskPool/clip-vit-single-task_tiny8_mnist"
-SECONDS = 60_000  # for what a run does, in milliseconds
+SECONDS = 120_000  # for what a run does, in milliseconds
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def open_page(browser):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(SECONDS)
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -116,6 +116,7 @@ def reset(page):
 def finished(address, browser, output):
     """The directory of a run that was put together and started on the page, and what the page showed."""
     page = browser.new_page()
+    page.set_default_timeout(SECONDS)
     page.goto(address)
     choose(page, "method", "simple_average")
     choose(page, "taskpool", ONE_TASK)
