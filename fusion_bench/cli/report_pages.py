@@ -40,5 +40,5 @@ def write_pages(
     if options.plots is not None:
         from fusion_bench.reporting.plots.comparison import write_plots
 
-        for path in write_plots(comparison, options.plots):
-            sys.stderr.write(f"wrote {path}\n")
+        written = write_plots(comparison, options.plots)
+        sys.stderr.write(f"wrote {len(written)} files to {options.plots}\n")

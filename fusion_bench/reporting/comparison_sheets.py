@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fusion_bench.reporting.comparison import Group, SuiteComparison
 from fusion_bench.reporting.grouping import key_text
 from fusion_bench.reporting.metrics import METRICS, Metric, individual_accuracy
-from fusion_bench.reporting.sheets import Cell, Figure, Sheet, cell_text, mark_best
+from fusion_bench.reporting.sheets import Cell, Figure, Sheet, mark_best
 from fusion_bench.reporting.significance import PairedTest
 from fusion_bench.reporting.statistics import ENOUGH_PAIRS, RESAMPLES, summarise
 
@@ -76,22 +76,25 @@ def significance_sheet(table: SuiteComparison, tests: Sequence[PairedTest], conf
     if not tests:
         return None
     percent = f"{100 * confidence:g} %"
+    reasons = any(test.reason for test in tests)
     return Sheet(
         name="tests",
         title=f"{table.title}: paired tests over orders",
         header=(
             *("first", "second", "metric", "orders", "first − second", f"{percent} from", "to"),
-            *("Wilcoxon p", "Holm", "bootstrap p", "Holm", "why not"),
+            *("Wilcoxon p", "Wilcoxon p (Holm)", "bootstrap p", "bootstrap p (Holm)"),
+            *(["not tested"] if reasons else []),
         ),
-        rows=tuple(map(_test_row, tests)),
+        rows=tuple((*_test_row(test), *([test.reason] if reasons else [])) for test in tests),
         left=3,
         decimals=2,
         notes=(
-            "Differences in percentage points, paired by order. Wilcoxon signed-rank test, exact up to 50 orders, "
-            f"zero differences left out; paired bootstrap of {RESAMPLES} resamples of the orders, seed 0, with its "
-            f"percentile interval. Two-sided; Holm: corrected for the pairs of this table and metric. At least "
-            f"{ENOUGH_PAIRS} orders in common are needed. Orders are the only chance in this: test images and "
-            "checkpoints are the same.",
+            "Differences in percentage points, paired by order; a method without an order, run once, is the same in "
+            "every order. Wilcoxon signed-rank test, exact up to 50 orders, zero differences left out; paired "
+            f"bootstrap of {RESAMPLES} resamples of the orders, seed 0, with its percentile interval. Two-sided; "
+            f"Holm: corrected for the pairs of this table and metric. At least {ENOUGH_PAIRS} orders in common are "
+            "needed; of few orders the bootstrap is too sure, so trust the rank test. Orders are the only chance in "
+            "this: test images and checkpoints are the same.",
         ),
     )
 
@@ -139,7 +142,6 @@ def _test_row(test: PairedTest) -> tuple[Cell, ...]:
         Figure(test.low, signed=True),
         Figure(test.high, signed=True),
         *map(p_text, (test.wilcoxon, test.wilcoxon_holm, test.bootstrap, test.bootstrap_holm)),
-        test.reason,
     )
 
 
@@ -148,8 +150,3 @@ def p_text(p: float | None) -> str:
     if p is None:
         return ""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def plain_rows(sheet: Sheet) -> list[list[str]]:
-    """The cells of a sheet as plain text."""
-    return [[cell_text(cell, sheet.decimals) for cell in row] for row in sheet.rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from fusion_bench.utils.files import write_text
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
 _NAME = "comparison"
+_WIDTH = 120  # of notes on a terminal
 
 
 def render(sheets: Sequence[Sheet], notes: Sequence[str], content: Any, form: str) -> str:
@@ -39,13 +41,19 @@ def render(sheets: Sequence[Sheet], notes: Sequence[str], content: Any, form: st
     if form == "markdown":
         listed = "".join(f"- {escape_markdown(note)}\n" for note in notes)
         return "\n".join([*map(sheet_markdown, sheets), *([listed] if listed else [])])
-    return "\n\n".join([*map(sheet_text, sheets), *notes]) + "\n"
+    return "\n\n".join([*map(sheet_text, sheets), *map(_wrapped, notes)]) + "\n"
 
 
 def sheet_text(sheet: Sheet) -> str:
     """Title, aligned columns, notes."""
     rows = [[cell_text(cell, sheet.decimals) for cell in row] for row in sheet.rows]
-    return "\n\n".join([f"{sheet.title}\n\n{text_table(sheet.header, rows, left=sheet.left)}", *sheet.notes])
+    return "\n\n".join(
+        [f"{sheet.title}\n\n{text_table(sheet.header, rows, left=sheet.left)}", *map(_wrapped, sheet.notes)]
+    )
+
+
+def _wrapped(note: str) -> str:
+    return textwrap.fill(note, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def write_report(report: ComparisonReport, runs: Sheet, directory: Path) -> list[Path]:

@@ -3,46 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from fusion_bench.reporting.comparison import Comparison, Group, SuiteComparison
+from fusion_bench.reporting.comparison_sheets import REFERENCE, reference_accuracies
 from fusion_bench.reporting.grouping import key_text
-from fusion_bench.reporting.metrics import Metric, find_metrics, individual_accuracy
-from fusion_bench.reporting.plots.accuracy import accuracy_matrix, accuracy_over_steps, task_accuracy_over_steps
+from fusion_bench.reporting.metrics import Metric, find_metrics
+from fusion_bench.reporting.plots.accuracy import accuracy_over_steps
 from fusion_bench.reporting.plots.files import save_figure
+from fusion_bench.reporting.plots.plot import Plot
 from fusion_bench.reporting.plots.series import by_task, mean_curve, seen_curves, spread_curve, traced
+from fusion_bench.reporting.plots.single_run import run_plots
 from fusion_bench.reporting.plots.spread import alpha_ablation, order_spread
 from fusion_bench.reporting.plots.style import looks
 from fusion_bench.reporting.plots.tasks import forgetting_per_task, radar
-from fusion_bench.reporting.plots.trace import lambda_over_steps, split_ranks, task_vector_norms
+from fusion_bench.reporting.plots.trace import lambda_over_steps
 
 MOST = 7
 """Groups in one figure; of more, those with the best average accuracy."""
 
 _GREEK = {"alpha": "α", "lambda": "λ"}
 _LAMBDA = "model/lambda_t"
-
-
-@dataclass(frozen=True, eq=False)
-class Plot:
-    """A figure of a comparison.
-
-    Args:
-        name: of its files, without an ending.
-        title: what it shows.
-        caption: how to read it, a sentence or two.
-        figure: the figure.
-        group: whose it is; None for a figure of all groups.
-    """
-
-    name: str
-    title: str
-    caption: str
-    figure: Figure
-    group: str | None = None
 
 
 def comparison_plots(table: SuiteComparison) -> list[Plot]:
@@ -79,20 +60,20 @@ def _of_accuracy(table: SuiteComparison) -> Iterator[Plot]:
     }
     if curves:
         yield Plot(
-            "accuracy_over_steps",
-            "Accuracy over steps",
-            "Mean accuracy on the tasks merged so far" + _over_orders(groups) + _left_out(table),
-            accuracy_over_steps(
+            name="accuracy_over_steps",
+            title="Accuracy over steps",
+            caption="Mean accuracy on the tasks merged so far" + _over_orders(groups) + _left_out(table),
+            figure=accuracy_over_steps(
                 {label: mean_curve(found) for label, found in curves.items()}, _spreads(curves), styles=styles
             ),
         )
     if any(len(group.values(accuracy)) > 1 for group in groups):
         yield Plot(
-            "order_spread",
-            "Spread over orders",
-            "Average accuracy after the last step, a dot an order; bars are means and standard deviations."
+            name="order_spread",
+            title="Spread over orders",
+            caption="Average accuracy after the last step, a dot an order; bars are means and standard deviations."
             + _left_out(table),
-            order_spread({group.label: group.values(accuracy) for group in groups}),
+            figure=order_spread({group.label: group.values(accuracy) for group in groups}),
         )
 
 
@@ -105,11 +86,11 @@ def _of_tasks(table: SuiteComparison) -> Iterator[Plot]:
     drops = {label: found for label, found in drops.items() if found[0]}
     if drops:
         yield Plot(
-            "forgetting_per_task",
-            "Forgetting per task",
-            "Best earlier accuracy minus accuracy at the end; bars are standard deviations over orders."
+            name="forgetting_per_task",
+            title="Forgetting per task",
+            caption="Best earlier accuracy minus accuracy at the end; bars are standard deviations over orders."
             + _left_out(table),
-            forgetting_per_task(
+            figure=forgetting_per_task(
                 {label: means for label, (means, _) in drops.items()},
                 {label: spread for label, (_, spread) in drops.items()},
                 styles=looks([group.label for group in groups]),
@@ -122,15 +103,12 @@ def _of_tasks(table: SuiteComparison) -> Iterator[Plot]:
             )[0]
             for group in groups
         }
-        individual = next(
-            (found for group in groups for run in group.runs if (found := individual_accuracy(run))), None
-        )
         spokes = {label: {task: shares.get(task) for task in table.suite.tasks} for label, shares in final.items()}
         yield Plot(
-            "radar",
-            "Accuracy per task",
-            "Accuracy of the final model on each task, mean over orders." + _left_out(table),
-            radar(spokes, {"individual models": individual} if individual else None),
+            name="radar",
+            title="Accuracy per task",
+            caption="Accuracy of the final model on each task, mean over orders." + _left_out(table),
+            figure=radar(spokes, {REFERENCE: reference_accuracies(table)} if reference_accuracies(table) else None),
         )
 
 
@@ -144,10 +122,10 @@ def _of_ablations(table: SuiteComparison) -> Iterator[Plot]:
         if panels:
             symbol = _GREEK.get(key, key)
             yield Plot(
-                f"ablation_{_file_name(key)}",
-                f"Ablation of {symbol}",
-                "Mean over orders, standard deviation, and every order as a pale dot.",
-                alpha_ablation(panels, symbol=symbol),
+                name=f"ablation_{_file_name(key)}",
+                title=f"Ablation of {symbol}",
+                caption="Mean over orders, standard deviation, and every order as a pale dot.",
+                figure=alpha_ablation(panels, symbol=symbol),
             )
 
 
@@ -161,10 +139,10 @@ def _of_traces(table: SuiteComparison) -> Iterator[Plot]:
     }
     if curves:
         yield Plot(
-            "lambda_over_steps",
-            "λ over steps",
-            "What the sum of the projected task vectors is divided by, against √t" + _over_orders(groups),
-            lambda_over_steps(
+            name="lambda_over_steps",
+            title="λ over steps",
+            caption="What the sum of the projected task vectors is divided by, against √t" + _over_orders(groups),
+            figure=lambda_over_steps(
                 {label: mean_curve(found) for label, found in curves.items()}, _spreads(curves), styles=styles
             ),
         )
@@ -173,47 +151,8 @@ def _of_traces(table: SuiteComparison) -> Iterator[Plot]:
 def _of_single_runs(table: SuiteComparison) -> Iterator[Plot]:
     for number, group in enumerate(best_groups(table), start=1):
         run = next((run for run in group.runs if run.continual is not None and len(run.continual.order) > 1), None)
-        if run is None or run.continual is None:
-            continue
-        stem, report = f"group_{number}_{_file_name(group.label)}", run.continual
-        place = f"One order of {group.label}, the run in {run.directory.name}."
-        if any(value is not None for row in report.accuracy[:-1] for value in row):
-            yield Plot(
-                f"{stem}_accuracy_matrix",
-                f"Accuracy matrix, {group.label}",
-                f"Accuracy after each step; blank where it was not measured, framed where the task was merged. {place}",
-                accuracy_matrix(report.accuracy, report.order, report.tasks),
-                group.label,
-            )
-            yield Plot(
-                f"{stem}_task_accuracy",
-                f"Each task over the steps, {group.label}",
-                f"From the step that merged the task, marked; the other tasks in grey. {place}",
-                task_accuracy_over_steps(report.accuracy, report.order, report.tasks),
-                group.label,
-            )
-        own, mean, merged = (
-            traced(run, f"model/{kind}")
-            for kind in ("task_vector_norm", "avg_task_vector_norm", "merged_task_vector_norm")
-        )
-        if own:
-            yield Plot(
-                f"{stem}_task_vector_norms",
-                f"Task-vector norms, {group.label}",
-                f"In the order of arrival. {place}",
-                task_vector_norms([row["name"] for row in run.trace or ()], own, mean, merged),
-                group.label,
-            )
-        ranks = [row.get("split_ranks") or {} for row in run.trace or ()]
-        weights = list(dict.fromkeys(name for row in ranks for name in row))
-        if weights:
-            yield Plot(
-                f"{stem}_split_ranks",
-                f"Split ranks, {group.label}",
-                f"How many leading singular directions are protected; blank where nothing is projected. {place}",
-                split_ranks({name: [row.get(name) for row in ranks] for name in weights}),
-                group.label,
-            )
+        if run is not None:
+            yield from run_plots(run, f"group_{number}_{_file_name(group.label)}", group.label)
 
 
 def _lines(groups: Sequence[Group], key: str, metric: Metric) -> dict[str, dict[float, list[float]]]:

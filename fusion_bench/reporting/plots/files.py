@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -15,7 +16,7 @@ from fusion_bench.utils.files import atomic_path
 DPI = 300
 
 # Type is embedded as outlines of TrueType, which publishers take; SVG names its parts by content, not by chance.
-_SETTINGS = {"pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "fusion_bench", "path.simplify": True}
+_SETTINGS: Any = {"pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "fusion_bench", "path.simplify": True}
 _DARK_SERIES = ("#4ba3e3", "#f4803a", "#2cc295", "#e59cc8", "#f0b93a", "#93d3f7", "#e8eaed")
 DARK = dict(zip(COLOURS + RAMP, _DARK_SERIES + DARK_RAMP, strict=True)) | {
     INK: "#e8eaed",

@@ -90,7 +90,7 @@ def radar(
     tasks = _tasks(accuracy)
     reference = reference or {}
     figure = new_figure(width, 0.95 * width, [*accuracy, *reference])
-    axis = figure.add_subplot(projection="polar")
+    axis: Any = figure.add_subplot(projection="polar")
     angles = np.linspace(0, 2 * np.pi, len(tasks), endpoint=False)
     handles = {}
     highest = 0.0

@@ -86,8 +86,8 @@ def task_vector_norms(
         merged: the norm of the merged task vector after each step.
         width: in inches.
     """
-    series = {"arriving task vector": own, "mean so far": mean, "merged task vector": merged}
-    series = {name: values for name, values in series.items() if values is not None}
+    given = {"arriving task vector": own, "mean so far": mean, "merged task vector": merged}
+    series = {name: values for name, values in given.items() if values is not None}
     figure = new_figure(width, 0.5 + 0.16 * max(len(models), 3), list(series))
     axis = figure.subplots()
     rows = np.arange(len(models))
@@ -108,9 +108,7 @@ def task_vector_norms(
     return figure
 
 
-def split_ranks(
-    ranks: Mapping[str, Sequence[int | None]], *, label: str = "protected directions", width: float = COLUMN
-) -> Figure:
+def split_ranks(ranks: Mapping[str, Curve], *, label: str = "protected directions", width: float = COLUMN) -> Figure:
     """How many directions are protected in each weight (rows: depth) at each step (columns), a panel a kind of layer.
 
     Args:

@@ -37,7 +37,7 @@ function makeSortable(table) {
 
 function makeFilterable(part, table) {
   const rows = Array.from(table.tBodies[0].rows);
-  if (rows.length < 2) {
+  if (rows.length < 5) { // all of them are seen at once
     return;
   }
   const tools = document.createElement("p");
