@@ -9,6 +9,7 @@ if [[ -d .venv/bin ]]; then PATH="$PWD/.venv/bin:$PATH"; fi
 : "${FUSION_BENCH:=fusion_bench}" # the commands
 : "${FUSION_BENCH_REPORT:=fusion_bench_report}"
 : "${OUTPUT:=outputs/examples/opcm}"
+RAN= # set by the first run that was not finished earlier
 
 # run DIRECTORY VERSION [key=value ...]: one run, skipped when finished and resumed when interrupted
 run() {
@@ -16,12 +17,13 @@ run() {
   root=$OUTPUT/$(dirname "$1")
   local files=$root/$name/version_$version
   shift 2
-  if [[ -s $files/program_report.json ]]; then
+  if [[ -s $files/program_report.json || -s $files/orders_report.json ]]; then
     echo "finished earlier: $files"
     return
   fi
   if [[ -f $files/resume/run.json ]]; then resume=true; fi
   echo "running: $files"
+  RAN=1
   $FUSION_BENCH modelpool="$MODELPOOL" taskpool="$TASKPOOL" individual_accuracy="$INDIVIDUAL" \
     fabric.loggers.root_dir="$root" fabric.loggers.name="$name" fabric.loggers.version="$version" \
     resume=$resume print_config=false print_function_call=false "$@"

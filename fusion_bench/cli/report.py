@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     What a user can act on ends the process with status 1 and one message.
     """
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         options.answer(options)
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"error: {error}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
     parser = argparse.ArgumentParser(
         prog="fusion_bench_report",
         description="Find finished runs by their files, look at one, and compare them in tables.",

@@ -93,7 +93,8 @@ def significance_sheet(table: SuiteComparison, tests: Sequence[PairedTest], conf
             "every order. Wilcoxon signed-rank test, exact up to 50 orders, zero differences left out; paired "
             f"bootstrap of {RESAMPLES} resamples of the orders, seed 0, with its percentile interval. Two-sided; "
             f"Holm: corrected for the pairs of this table and metric. At least {ENOUGH_PAIRS} orders in common are "
-            "needed. Orders are the only chance in this: test images and checkpoints are the same.",
+            "needed; of few orders the bootstrap is too sure, so trust the rank test. Orders are the only chance in "
+            "this: test images and checkpoints are the same.",
         ),
     )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 
-from fusion_bench.reporting.sheets import Cell, Figure, Sheet, mean_text, std_text
+from fusion_bench.reporting.sheets import Cell, Figure, Sheet, cell_text, mean_text, std_text
 
-PREAMBLE = "% Tables to \\input; the document needs \\usepackage{booktabs}.\n"
+PREAMBLE = "% Tables to \\input; the document needs \\usepackage{booktabs} and, for wide ones, {graphicx}.\n"
+_PAGE = 60  # characters; a table of more may be wider than the text and is made smaller then
+_SHRINK = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%"
 _ESCAPES = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     "\\": "\\textbackslash{}",
@@ -43,18 +45,21 @@ def sheet_latex(sheet: Sheet) -> str:
     """A ``table`` with caption, label, ``tabular``, and the notes as comments."""
     columns = "l" * sheet.left + "r" * (len(sheet.header) - sheet.left)
     rows = [" & ".join(_cell(cell, sheet.decimals) for cell in row) for row in sheet.rows]
+    texts = [sheet.header, *([cell_text(cell, sheet.decimals) for cell in row] for row in sheet.rows)]
+    shrunk = sum(max(map(len, column)) + 2 for column in zip(*texts, strict=True)) > _PAGE
     lines = [
         *(f"% {' '.join(note.split())}" for note in sheet.notes),
         "\\begin{table}",
         "\\centering",
         f"\\caption{{{escape_latex(sheet.title)}}}",
+        *([_SHRINK] if shrunk else []),
         f"\\begin{{tabular}}{{{columns}}}",
         "\\toprule",
         f"{' & '.join(map(escape_latex, sheet.header))} \\\\",
         "\\midrule",
         *(f"{row} \\\\" for row in rows),
         "\\bottomrule",
-        "\\end{tabular}",
+        "\\end{tabular}}" if shrunk else "\\end{tabular}",
         "\\end{table}",
     ]
     return "\n".join(lines) + "\n"

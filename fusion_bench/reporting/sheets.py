@@ -84,4 +84,4 @@ def mark_best(figures: Sequence[Figure], *, higher_is_better: bool, decimals: in
 
 def _percent(value: float, decimals: int, sign: str = "") -> str:
     text = f"{100 * value:{sign}.{decimals}f}"
-    return text.replace("-", "") if float(text) == 0 else text
+    return text.lstrip("+-") if float(text) == 0 else text

@@ -46,6 +46,7 @@ figures = st.builds(
         (Figure(0.0213, signed=True), "+2.1"),
         (Figure(-0.0213, signed=True), "-2.1"),
         (Figure(1.0), "100.0"),
+        (Figure(0.0, signed=True), "0.0"),
     ],
 )
 def test_figures(figure, text):
@@ -146,6 +147,17 @@ def test_latex():
     ]
 
 
+def wide(count):
+    return Sheet("wide", "Wide", tuple(f"column {index}" for index in range(count)), (("x",) * count,))
+
+
+def test_latex_shrinks_wide_tables_only():
+    assert "resizebox" not in sheet_latex(wide(6))
+    lines = sheet_latex(wide(7)).splitlines()
+    assert lines[3].startswith("\\resizebox{")
+    assert lines[-2] == "\\end{tabular}}"
+
+
 HARD_NAMES = [
     "a_b%c&d$e#f{g}h~i^j\\k",
     "<>|\"'`*[x]-- ?` ,, <<",
@@ -195,16 +207,20 @@ def test_a_latex_table_has_as_many_cells_in_every_row(name, cells):
 def test_latex_compiles(tmp_path):
     rows = tuple((name, Figure(0.5, 0.1, mark="best"), Figure(None)) for name in HARD_NAMES)
     hard = Sheet("hard", HARD_NAMES[0], ("name", HARD_NAMES[1], HARD_NAMES[2]), rows, notes=(HARD_NAMES[4],))
-    (tmp_path / "tables.tex").write_text(render([SHEET, hard], ["A note, 50%."], {}, "latex"), encoding="utf-8")
+    (tmp_path / "tables.tex").write_text(
+        render([SHEET, hard, wide(30)], ["A note, 50%."], {}, "latex"), encoding="utf-8"
+    )
     (tmp_path / "paper.tex").write_text(
-        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{booktabs}\n"
+        "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{booktabs}\n\\usepackage{graphicx}\n"
         "\\begin{document}\n\\input{tables}\n\\end{document}\n"
     )
     command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "paper.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "paper.pdf").stat().st_size > 0
-    assert "Missing character" not in (tmp_path / "paper.log").read_text(errors="replace")
+    said = (tmp_path / "paper.log").read_text(errors="replace")
+    assert "Missing character" not in said
+    assert "Overfull" not in said
 
 
 def test_csv_has_unrounded_shares_and_empty_fields():
