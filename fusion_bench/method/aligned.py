@@ -14,6 +14,7 @@ from fusion_bench.method.mudsc.balance import Balance
 from fusion_bench.method.mudsc.engine import Engine
 from fusion_bench.method.weighted_average import weights_in_order
 from fusion_bench.modelpool.base_pool import BaseModelPool, as_modelpool
+from fusion_bench.models.checks import DifferentShapeError
 from fusion_bench.models.partial_spec import cut
 from fusion_bench.models.permutation_registry import spec_for
 from fusion_bench.runtime import RunStart, Runtime
@@ -41,8 +42,9 @@ class AlignedAlgorithm(BaseAlgorithm):
         input_statistics: estimate the running statistics of the models' batch normalisations anew, on the training data
             of all of them, before units are compared.
         seed: of the order in which groups are visited, and of which images are taken.
-        separate: names or patterns of tensors that are not merged, such as ``classifier.*`` for a head; the result is
-            then a :class:`TaskModels` with one network a model, which share the rest.
+        separate: names or patterns of tensors that are not merged, such as ``classifier.*`` for a head, which may then
+            have another number of classes in each model; the result is then a :class:`TaskModels` with one network a
+            model, which share the rest.
         faithful: do as the published code does, errors included, in place of what is right.
     """
 
@@ -130,6 +132,15 @@ class AlignedAlgorithm(BaseAlgorithm):
         balance = self.balance()
         return run.model(self.engine()) if balance is None or len(run.names) < 2 else run.best(balance)
 
+    def _check(self, pool: BaseModelPool, names: list[str]) -> None:
+        try:
+            pool.check(names, apart=self.separate)
+        except DifferentShapeError as error:
+            raise ValueError(
+                f"{error}; only models of the same widths can be merged, but heads for other classes may stay apart: "
+                "name their tensors in separate, for example separate=['classifier.*']"
+            ) from error
+
     def _prepare(self, pool: BaseModelPool, runtime: Runtime) -> AlignmentRun:
         """The models of the pool, checked and loaded, with their spec."""
         names = pool.model_names
@@ -139,7 +150,7 @@ class AlignedAlgorithm(BaseAlgorithm):
         if min(weights) <= 0:
             raise ValueError(f"weights must be positive, got {self.weights}")
         with runtime.profile("checking models"):
-            pool.check(names)
+            self._check(pool, names)
         with runtime.profile("loading"):
             models = [pool.load_model(name).to(runtime.device).eval() for name in names]
         spec = spec_for(models[0], self.spec, residual=self.residual)

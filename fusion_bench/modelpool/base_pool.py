@@ -273,8 +273,13 @@ class BaseModelPool(Configurable):
         source = self.get_model_config(self.pretrained_or_first_name)
         return linear_weight_names(source if isinstance(source, nn.Module) else self.load_pretrained_or_first_model())
 
-    def check(self, names: Sequence[str], *, needs_pretrained: bool = False) -> None:
+    def check(self, names: Sequence[str], *, needs_pretrained: bool = False, apart: Sequence[str] = ()) -> None:
         """Check before merging that the models fit together and hold finite numbers.
+
+        Args:
+            names: of the models.
+            needs_pretrained: whether there must be a pretrained one.
+            apart: names or patterns of tensors that may have another shape in each model.
 
         Raises:
             ValueError: naming the model, the tensor, what was found and what was expected.
@@ -288,7 +293,7 @@ class BaseModelPool(Configurable):
         reference = self.load_params(checked[0])
         for name in checked:
             params = self.load_params(name)
-            check_compatible(name, params, checked[0], reference)
+            check_compatible(name, params, checked[0], reference, apart=apart)
             check_finite(name, params)
 
     @property

@@ -98,7 +98,8 @@ class AlignmentRun:
         parts = []
         for index in range(len(self.models) if self.separate else 1):
             own = map_tensors(partial(engine.carry, params, self.spec, matchings, index), self.separate)
-            part = self.pool.load_pretrained_or_first_model().to(self.runtime.device)
+            like = self.names[index] if self.separate else self.pool.pretrained_or_first_name
+            part = self.pool.load_model(like).to(self.runtime.device)
             part.load_state_dict({**shared, **own})
             parts.append(part)
         return parts
