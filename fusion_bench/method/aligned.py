@@ -39,8 +39,9 @@ class AlignedAlgorithm(BaseAlgorithm):
             the mean and deviation of those they were made from, ``auto`` the first if there is any, else the second,
             as far as there is training data, ``none`` nothing.
         statistics_images: how many training images that takes; null is all.
-        input_statistics: estimate the running statistics of the models' batch normalisations anew, on the training data
-            of all of them, before units are compared.
+        input_statistics: whether the running statistics of the models' batch normalisations are estimated anew, on the
+            training data of all of them, before units are compared; null does so with ``faithful``, as far as there is
+            training data.
         seed: of the order in which groups are visited, and of which images are taken.
         separate: names or patterns of tensors that are not merged, such as ``classifier.*`` for a head, which may then
             have another number of classes in each model; the result is then a :class:`TaskModels` with one network a
@@ -55,7 +56,7 @@ class AlignedAlgorithm(BaseAlgorithm):
     batch_size: int = 100
     statistics: str = "auto"
     statistics_images: int | None = None
-    input_statistics: bool = False
+    input_statistics: bool | None = None
     seed: int = 0
     separate: Sequence[str] = field(default_factory=list)
     faithful: bool = False
@@ -67,8 +68,15 @@ class AlignedAlgorithm(BaseAlgorithm):
             value = getattr(self, key)
             if value is not None and value < 1:
                 raise ValueError(f"{key} must be at least 1, got {value}")
+        if self.input_statistics not in (None, True, False):
+            raise ValueError(f"input_statistics must be true, false or null, got {self.input_statistics!r}")
         self.engine()
         self.balance()
+
+    @property
+    def corrects_inputs(self) -> bool:
+        """Whether the statistics of the models are estimated anew before they are compared."""
+        return self.faithful if self.input_statistics is None else self.input_statistics
 
     @abstractmethod
     def engine(self) -> Engine:
@@ -93,7 +101,7 @@ class AlignedAlgorithm(BaseAlgorithm):
             self.engine().compares_activations
             or self.balance() is not None
             or self.statistics != "none"
-            or self.input_statistics
+            or self.corrects_inputs
         )
         return names if reads and modelpool.has_train_datasets(names) else []
 
@@ -156,7 +164,7 @@ class AlignedAlgorithm(BaseAlgorithm):
         spec = spec_for(models[0], self.spec, residual=self.residual)
         spec, separate = cut(spec, models[0].state_dict(), self.separate)
         run = AlignmentRun(self, pool, names, models, spec, weights, separate, runtime)
-        if self.input_statistics:
+        if self.corrects_inputs:
             with runtime.profile("statistics"):
                 run.correct_inputs_()
         return run

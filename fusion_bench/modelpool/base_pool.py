@@ -21,7 +21,7 @@ from fusion_bench.models.layers import linear_weight_names
 from fusion_bench.models.needed import model_needed
 from fusion_bench.sources.local import located
 from fusion_bench.sources.needed import Needed
-from fusion_bench.utils.configurable import Configurable, build
+from fusion_bench.utils.configurable import Configurable, build_plain
 from fusion_bench.utils.executors import Executor
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ class BaseModelPool(Configurable):
             return copy.deepcopy(source)
         if isinstance(source, str | Path):
             return load_hf_model(located(source, self._model_dir), f"model {name_or_config!r}")
-        model = build(source)
+        model = build_plain(source)
         if not isinstance(model, nn.Module):
             raise TypeError(f"{name_or_config!r} builds a {type(model).__name__}, not a torch module")
         return model
@@ -356,7 +356,7 @@ class BaseModelPool(Configurable):
         if name not in datasets:
             raise KeyError(self._no_such(f"{split} data set", name, datasets))
         source = localised(datasets[name], self._data_dir)
-        return build(source) if isinstance(source, Mapping) and "_target_" in source else source
+        return build_plain(source) if isinstance(source, Mapping) and "_target_" in source else source
 
     def input_batches(
         self, names: Sequence[str], *, batch_size: int, limit: int | None, generator: torch.Generator

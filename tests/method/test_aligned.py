@@ -34,6 +34,20 @@ def test_batch_norms_of_the_models_can_be_estimated_anew_first():
         WeightAlign(input_statistics=True).run({"a": make_net("resnet_bn"), "b": make_net("resnet_bn", 1)})
 
 
+def test_the_published_code_estimates_batch_norms_of_the_models_anew():
+    networks = dict(oracle_pool("resnet_bn").named_models())
+    brighter = case("resnet_bn")["inputs"]["act_batches"].flatten(0, 1) + 1
+    pool = BaseModelPool(networks, train_datasets=dict.fromkeys(networks, brighter))
+
+    def means(given=pool, **options):
+        return PlainAverage(statistics="none", batch_size=256, **options).run(given).bn1.running_mean
+
+    assert torch.equal(means(faithful=True), means(input_statistics=True))
+    assert torch.equal(means(faithful=True, input_statistics=False), means())
+    assert not torch.allclose(means(faithful=True), means(), atol=0.1)
+    assert torch.equal(means(networks, faithful=True), means())  # without training data
+
+
 def test_images_can_be_bounded(monkeypatch):
     asked = []
     pool = oracle_pool()
@@ -111,6 +125,7 @@ class TestErrors:
         ("options", "message"),
         [
             ({"statistics": "all"}, "statistics must be one of auto, batch_norm, repair, none; got 'all'"),
+            ({"input_statistics": "yes"}, "input_statistics must be true, false or null, got 'yes'"),
             ({"images": 0}, "images must be at least 1, got 0"),
             ({"alpha": 2}, r"alpha must be in \[0, 1\], got 2"),
         ],

@@ -113,16 +113,17 @@ class AlignmentRun:
         return dict(zip(self.names, self.models, strict=True))
 
     def correct_inputs_(self) -> None:
-        """Overwrite the running statistics of the models by those on the data of all of them."""
-        for model in self.models:
+        """Overwrite the running statistics of the models by those on the data of all of them, if there is any."""
+        changed = [model for model in self.models if batch_norms(model)] if len(self.models) > 1 else []
+        for model in changed:
             batches = self._batches("statistics", self.method.statistics_images)
-            if batches is None:
+            if batches is not None:
+                reestimate_(model, batches)
+            elif self.method.input_statistics:
                 raise ValueError(
                     f"input_statistics takes training data, and the model pool has none for {self.names}; give it "
                     "train_datasets, or set input_statistics=false"
                 )
-            if batch_norms(model):
-                reestimate_(model, batches)
 
     def correct_(self, merged: nn.Module, matchings: Mapping[str, Matching]) -> None:
         """Overwrite the statistics of the merged model as the options say."""
