@@ -13,7 +13,7 @@ from fusion_bench.functional.params import work_dtype
 from fusion_bench.functional.similarity import FeatureStatistics
 from fusion_bench.models.permutation_spec import PermutationSpec, Tap
 
-_IMAGES_AT_A_TIME = 32  # activations of all layers are kept for so many; statistics do not depend on it
+_IMAGES_AT_A_TIME = 16  # activations of all layers are kept for so many; statistics do not depend on it
 
 
 def activation_similarity(
@@ -51,10 +51,16 @@ def activation_similarity(
             _compare(models, [tap for _, tap in places], part, add)
     if not statistics:
         raise ValueError("no data was given to compare activations on")
-    found: dict[str, list[Tensor]] = {}
-    for (name, _), one in statistics.items():
-        found.setdefault(name, []).append(one.correlation())
-    return {name: torch.stack(found[name]).mean(dim=0) for name in spec.groups}
+    return {name: _mean_correlation(name, statistics) for name in spec.groups}
+
+
+def _mean_correlation(group: str, statistics: dict[tuple[str, int], FeatureStatistics]) -> Tensor:
+    """The mean of the correlations at all taps of a group, whose statistics are used up."""
+    first, *others = [key for key in statistics if key[0] == group]
+    total = statistics.pop(first).correlation_()
+    for key in others:
+        total += statistics.pop(key).correlation_()
+    return total.div_(1 + len(others)) if others else total
 
 
 def _compare(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from fusion_bench.functional.permutation import Matching
-from fusion_bench.method.mudsc.balance import Balance, agreement, report_curve
+from fusion_bench.method.mudsc.balance import Balance, agreement, best_of, report_curve
 from fusion_bench.method.mudsc.engine import Engine
 from fusion_bench.method.tensor_map import TensorMap
 from fusion_bench.modelpool.base_pool import BaseModelPool
@@ -43,31 +42,30 @@ class AlignmentRun:
     weights: list[float]
     separate: list[str]
     runtime: Runtime
-    _known: dict[str, Tensor] = field(default_factory=dict)
 
     def best(self, balance: Balance) -> nn.Module:
         """The merged model of the balance that does best."""
-        score = balance.score()
-        best, best_value, scores = None, -math.inf, {}
-        for alpha in balance.grid:
-            merged = self.model(replace(self.method.engine(), alpha=alpha))
+        score, best, scores = balance.score(), None, {}
+        engines = [replace(self.method.engine(), alpha=alpha) for alpha in balance.grid]
+        activations = self.activations(engines)  # once: they do not depend on the balance
+        for engine in engines:
+            merged = self.model(engine, activations)
             with self.runtime.profile("choosing alpha"):
                 if score is not None:
-                    value = score(merged)
+                    scores[engine.alpha] = score(merged)
                 else:
-                    value = agreement(merged, self.names, self.models, self._own_batches)
-            scores[alpha] = value
-            if value > best_value:
-                best, best_value = merged, value
+                    scores[engine.alpha] = agreement(merged, self.names, self.models, self._own_batches)
+            if best_of(scores) == engine.alpha:
+                best = merged
         report_curve(scores, labelled=score is not None, log_dir=self.runtime.log_dir)
         if best is None:
             raise AssertionError("a curve without a number has no best")
         return best
 
-    def model(self, engine: Engine) -> nn.Module:
-        """The merged model."""
+    def model(self, engine: Engine, activations: Mapping[str, Tensor] | None = None) -> nn.Module:
+        """The merged model; without ``activations`` they are compared here, where the engine takes them."""
         with self.runtime.profile("matching"):
-            matchings = self.matchings(engine)
+            matchings = self.matchings(engine, self.activations([engine]) if activations is None else activations)
         with self.runtime.executor, self.runtime.profile("merging"):
             parts = self.merged(engine, matchings)
         with self.runtime.profile("statistics"):
@@ -75,11 +73,21 @@ class AlignmentRun:
                 self.correct_(part, matchings)
         return TaskModels(self.names, parts, self.separate) if self.separate else parts[0]
 
-    def matchings(self, engine: Engine) -> Mapping[str, Matching]:
+    def activations(self, engines: Sequence[Engine]) -> Mapping[str, Tensor] | None:
+        """The similarity of activations; None where none of the engines compares them."""
+        comparing = [engine for engine in engines if engine.compares_activations]
+        if not comparing or len(self.models) < 2 or not self.spec.groups:
+            return None
+        batches = self._batches("activations", self.method.images)
+        if batches is None:
+            raise ValueError(
+                f"alpha={comparing[0].alpha:g} compares activations, which takes training data, and the model pool has "
+                f"none for {self.names}; give it train_datasets, or compare weights alone with alpha=1"
+            )
+        return comparing[0].similarities(self.models, self.spec, batches)
+
+    def matchings(self, engine: Engine, activations: Mapping[str, Tensor] | None) -> Mapping[str, Matching]:
         """The matchings of all groups."""
-        activations = None
-        if engine.compares_activations and len(self.models) > 1 and self.spec.groups:
-            activations = self._activations(engine)
         params: list[Params] = [model.state_dict() for model in self.models]
         found = engine.match(params, self.spec, activations)
         for group, value in found.values.items():
@@ -106,7 +114,8 @@ class AlignmentRun:
 
     def moved(self, engine: Engine) -> dict[str, nn.Module]:
         """Each model by name with its units in the order of their matchings."""
-        matchings, params = self.matchings(engine), [model.state_dict() for model in self.models]
+        matchings = self.matchings(engine, self.activations([engine]))
+        params = [model.state_dict() for model in self.models]
         for index, model in enumerate(self.models):
             carried = {name: engine.carry(params, self.spec, matchings, index, name) for name in params[index]}
             model.load_state_dict(carried)
@@ -150,18 +159,6 @@ class AlignmentRun:
     def _identity(self) -> dict[str, Matching]:
         sizes = self.spec.sizes({name: tensor.shape for name, tensor in self.models[0].state_dict().items()})
         return {group: Matching.identity(len(self.models), units) for group, units in sizes.items()}
-
-    def _activations(self, engine: Engine) -> Mapping[str, Tensor]:
-        """The similarity of activations, computed once: it does not depend on the balance."""
-        if not self._known:
-            batches = self._batches("activations", self.method.images)
-            if batches is None:
-                raise ValueError(
-                    f"alpha={engine.alpha:g} compares activations, which takes training data, and the model pool has "
-                    f"none for {self.names}; give it train_datasets, or compare weights alone with alpha=1"
-                )
-            self._known.update(engine.similarities(self.models, self.spec, batches))
-        return self._known
 
     def _batches(self, purpose: str, limit: int | None) -> Iterator[Tensor] | None:
         """Inputs of all models' training data, None where there is none."""
