@@ -39,7 +39,10 @@ _WITH_VALUE = {
 _WITH_CHOICE = ("--cfg", "-c", "--package", "-p", "--info", "-i", "--experimental-rerun")
 _SEARCH_PATH = "hydra.searchpath="
 # Tasks have names of the user's, so a new one is no slip that hydra should refuse.
-_NAMED_BY_USER = re.compile(r"taskpool\.test_datasets\.[^.=]+=")
+_NAMED_BY_USER = re.compile(
+    r"taskpool\.test_datasets\.[^.=]+="
+    r"|(modelpool\.(models|\w+_datasets)|taskpool\.(test_datasets|outputs))=\{"  # whole mappings of new names
+)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +18,13 @@ from fusion_bench.modelpool.base_pool import BaseModelPool, as_modelpool
 from fusion_bench.models.checks import DifferentShapeError
 from fusion_bench.models.partial_spec import cut
 from fusion_bench.models.permutation_registry import spec_for
+from fusion_bench.models.precision import computable_, dtypes_of
 from fusion_bench.runtime import RunStart, Runtime
 
 if TYPE_CHECKING:
     from torch import nn
+
+log = logging.getLogger(__name__)
 
 STATISTICS = ("auto", "batch_norm", "repair", "none")
 
@@ -140,7 +144,14 @@ class AlignedAlgorithm(BaseAlgorithm):
         balance = self.balance()
         return run.model(self.engine()) if balance is None or len(run.names) < 2 else run.best(balance)
 
-    def _check(self, pool: BaseModelPool, names: list[str]) -> None:
+    def _check(self, pool: BaseModelPool, names: list[str], models: list[nn.Module]) -> None:
+        first = type(models[0])
+        for name, model in zip(names, models, strict=True):
+            if type(model) is not first:
+                raise ValueError(
+                    f"model {name!r} is a {type(model).__name__}, {names[0]!r} a {first.__name__}: units can be "
+                    "matched between models of one architecture only"
+                )
         try:
             pool.check(names, apart=self.separate)
         except DifferentShapeError as error:
@@ -157,13 +168,17 @@ class AlignedAlgorithm(BaseAlgorithm):
         weights = normalise(weights_in_order(self.weights or [1.0] * len(names), names))
         if min(weights) <= 0:
             raise ValueError(f"weights must be positive, got {self.weights}")
-        with runtime.profile("checking models"):
-            self._check(pool, names)
         with runtime.profile("loading"):
             models = [pool.load_model(name).to(runtime.device).eval() for name in names]
+        with runtime.profile("checking models"):
+            self._check(pool, names, models)
+        if len(names) == 1:
+            log.info("the pool has one model, %r, which is the result as it is", names[0])
+        dtypes = dtypes_of(models[0])
+        models = [computable_(model) for model in models]
         spec = spec_for(models[0], self.spec, residual=self.residual)
         spec, separate = cut(spec, models[0].state_dict(), self.separate)
-        run = AlignmentRun(self, pool, names, models, spec, weights, separate, runtime)
+        run = AlignmentRun(self, pool, names, models, dtypes, spec, weights, separate, runtime)
         if self.corrects_inputs:
             with runtime.profile("statistics"):
                 run.correct_inputs_()

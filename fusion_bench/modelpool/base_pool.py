@@ -58,6 +58,8 @@ class BaseModelPool(Configurable):
         "_data_dir": "data_dir",
     }
 
+    may_have_batch_norms: ClassVar[bool] = True  # whether its models may; said before any is loaded
+
     # Defaults on the class, for subclasses with an initialiser of their own.
     _expect: Mapping[str, Any] | None = None
     _cache_dir: str | Path | None = None

@@ -57,6 +57,7 @@ class CLIPVisionModelPool(ImageModelPool):
         ValueError: for a ``platform`` other than ``"hf"``.
     """
 
+    may_have_batch_norms = False
     _config_mapping: ClassVar[Mapping[str, str]] = {**ImageModelPool._config_mapping, "_platform": "platform"}
 
     def __init__(

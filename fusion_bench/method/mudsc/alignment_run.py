@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
 from fusion_bench.functional.permutation import Matching
@@ -18,6 +19,7 @@ from fusion_bench.modelpool.base_pool import BaseModelPool
 from fusion_bench.modelpool.input_batches import fit_for
 from fusion_bench.models.batch_norm import batch_norms, reestimate_
 from fusion_bench.models.permutation_spec import PermutationSpec
+from fusion_bench.models.precision import computable_, stored_
 from fusion_bench.models.repair import repair_
 from fusion_bench.models.task_models import TaskModels
 from fusion_bench.runtime import Runtime
@@ -32,12 +34,25 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class AlignmentRun:
-    """One run: the method and what it works on."""
+    """One run: the method and what it works on.
+
+    Args:
+        method: the method.
+        pool: the models and their data.
+        names: of the models.
+        models: as they are computed, which on a CPU is not in half precision.
+        dtypes: of their tensors as they are stored, and as the merged model's shall be.
+        spec: the groups that are merged.
+        weights: one a model; they sum to 1.
+        separate: names of the tensors that are not merged.
+        runtime: where and how.
+    """
 
     method: AlignedAlgorithm
     pool: BaseModelPool
     names: list[str]
     models: list[nn.Module]
+    dtypes: Mapping[str, torch.dtype]
     spec: PermutationSpec
     weights: list[float]
     separate: list[str]
@@ -49,7 +64,7 @@ class AlignmentRun:
         engines = [replace(self.method.engine(), alpha=alpha) for alpha in balance.grid]
         activations = self.activations(engines)  # once: they do not depend on the balance
         for engine in engines:
-            merged = self.model(engine, activations)
+            merged = self._computed(engine, activations)
             with self.runtime.profile("choosing alpha"):
                 if score is not None:
                     scores[engine.alpha] = score(merged)
@@ -60,10 +75,14 @@ class AlignmentRun:
         report_curve(scores, labelled=score is not None, log_dir=self.runtime.log_dir)
         if best is None:
             raise AssertionError("a curve without a number has no best")
-        return best
+        return self._stored_(best)
 
-    def model(self, engine: Engine, activations: Mapping[str, Tensor] | None = None) -> nn.Module:
-        """The merged model; without ``activations`` they are compared here, where the engine takes them."""
+    def model(self, engine: Engine) -> nn.Module:
+        """The merged model."""
+        return self._stored_(self._computed(engine))
+
+    def _computed(self, engine: Engine, activations: Mapping[str, Tensor] | None = None) -> nn.Module:
+        """The merged model as it is computed; activations that are not given are compared here, if they count."""
         with self.runtime.profile("matching"):
             matchings = self.matchings(engine, self.activations([engine]) if activations is None else activations)
         with self.runtime.executor, self.runtime.profile("merging"):
@@ -82,9 +101,9 @@ class AlignmentRun:
         if batches is None:
             raise ValueError(
                 f"alpha={comparing[0].alpha:g} compares activations, which takes training data, and the model pool has "
-                f"none for {self.names}; give it train_datasets, or compare weights alone with alpha=1"
+                f"none for {self._without_data}; give it train_datasets, or compare weights alone with alpha=1"
             )
-        return comparing[0].similarities(self.models, self.spec, batches)
+        return comparing[0].similarities(self.models, self.spec, batches, self.names)
 
     def matchings(self, engine: Engine, activations: Mapping[str, Tensor] | None) -> Mapping[str, Matching]:
         """The matchings of all groups."""
@@ -107,7 +126,7 @@ class AlignmentRun:
         for index in range(len(self.models) if self.separate else 1):
             own = map_tensors(partial(engine.carry, params, self.spec, matchings, index), self.separate)
             like = self.names[index] if self.separate else self.pool.pretrained_or_first_name
-            part = self.pool.load_model(like).to(self.runtime.device)
+            part = computable_(self.pool.load_model(like).to(self.runtime.device))
             part.load_state_dict({**shared, **own})
             parts.append(part)
         return parts
@@ -118,8 +137,14 @@ class AlignmentRun:
         params = [model.state_dict() for model in self.models]
         for index, model in enumerate(self.models):
             carried = {name: engine.carry(params, self.spec, matchings, index, name) for name in params[index]}
-            model.load_state_dict(carried)
+            stored_(model, self.dtypes).load_state_dict(carried)
         return dict(zip(self.names, self.models, strict=True))
+
+    def _stored_(self, merged: nn.Module) -> nn.Module:
+        """The merged model itself, in the dtypes of the models."""
+        for part in merged.models if isinstance(merged, TaskModels) else [merged]:
+            stored_(part, self.dtypes)
+        return merged
 
     def correct_inputs_(self) -> None:
         """Overwrite the running statistics of the models by those on the data of all of them, if there is any."""
@@ -130,8 +155,8 @@ class AlignmentRun:
                 reestimate_(model, batches)
             elif self.method.input_statistics:
                 raise ValueError(
-                    f"input_statistics takes training data, and the model pool has none for {self.names}; give it "
-                    "train_datasets, or set input_statistics=false"
+                    f"input_statistics takes training data, and the model pool has none for {self._without_data}; "
+                    "give it train_datasets, or set input_statistics=false"
                 )
 
     def correct_(self, merged: nn.Module, matchings: Mapping[str, Matching]) -> None:
@@ -145,8 +170,8 @@ class AlignmentRun:
         if batches is None:
             if self.method.statistics != "auto":
                 raise ValueError(
-                    f"statistics={kind} takes training data, and the model pool has none for {self.names}; give it "
-                    "train_datasets, or set statistics=none"
+                    f"statistics={kind} takes training data, and the model pool has none for {self._without_data}; "
+                    "give it train_datasets, or set statistics=none"
                 )
             log.warning("no training data: the merged model keeps statistics that do not fit it")
         elif kind == "batch_norm":
@@ -163,6 +188,10 @@ class AlignmentRun:
     def _batches(self, purpose: str, limit: int | None) -> Iterator[Tensor] | None:
         """Inputs of all models' training data, None where there is none."""
         return self._given_batches(self.names, purpose, limit) if self.pool.has_train_datasets(self.names) else None
+
+    @property
+    def _without_data(self) -> list[str]:
+        return [name for name in self.names if not self.pool.has_train_datasets([name])]
 
     def _own_batches(self, name: str) -> Iterator[Tensor]:
         """Inputs of one model's training data, to choose the balance on."""
