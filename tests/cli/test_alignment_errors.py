@@ -72,7 +72,9 @@ def test_what_cannot_be_merged(error_of, pool, names, data, message):
 def test_a_dead_unit_and_one_model_are_no_errors(command, pool, networks):
     saved = networks / "merged"
     for names in (("a", "dead"), ("a",)):
-        command("method=mudsc/mudsc", *pool(*names, data=names), f"merged_model_save_path={saved}")
+        command(
+            "method=mudsc/mudsc", *pool(*names, data=names), f"merged_model_save_path={saved}", "report_save_path=null"
+        )
         merged = ImageClassificationModelPool({"it": str(saved)}).load_params("it")
         assert all(bool(torch.isfinite(tensor).all()) for tensor in merged.values())
     alone = ImageClassificationModelPool({"a": str(networks / "a")}).load_params("a")
