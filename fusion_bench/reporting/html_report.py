@@ -21,7 +21,7 @@ from fusion_bench.reporting.comparison_sheets import known_metrics
 from fusion_bench.reporting.html_sections import section_of
 from fusion_bench.reporting.html_tables import sheet_table
 from fusion_bench.reporting.metrics import METRICS, Metric, find_metrics
-from fusion_bench.reporting.runs import Problem
+from fusion_bench.reporting.run_problems import Problem
 from fusion_bench.reporting.sheets import Sheet
 from fusion_bench.utils.files import write_text
 
