@@ -30,7 +30,7 @@ def seen_curves(runs: Sequence[Run]) -> list[Curve]:
 
 
 def forgetting_of(runs: Sequence[Run]) -> list[dict[str, float]]:
-    """Forgetting by task of each run that knows it for all tasks; of some tasks only, it would be of the latest ones."""
+    """Forgetting by task of each run that knows it for all tasks; of some only, it would be of the latest ones."""
     reports = [run.continual for run in runs if run.continual is not None]
     return [report.forgetting_per_task for report in reports if report.forgetting is not None]
 
