@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fusion_bench.reporting.comparison import Comparison
 from fusion_bench.reporting.comparison_report import ComparisonOptions
-from fusion_bench.reporting.runs import Problem
+from fusion_bench.reporting.run_problems import Problem
 
 
 def add_page_options(command: argparse.ArgumentParser) -> None:

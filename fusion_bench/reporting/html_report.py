@@ -24,7 +24,7 @@ from fusion_bench.reporting.html_tables import sheet_table
 from fusion_bench.reporting.metrics import METRICS, find_metrics
 from fusion_bench.reporting.plots.comparison import all_plots
 from fusion_bench.reporting.plots.plot import Plot
-from fusion_bench.reporting.runs import Problem
+from fusion_bench.reporting.run_problems import Problem
 from fusion_bench.reporting.sheets import Sheet
 from fusion_bench.utils.files import write_text
 
