@@ -123,7 +123,7 @@ class Request:
 def _as_mapping(override: str) -> str:
     """``orders=[...]`` in the form that takes further keys, ``orders={explicit:[...]}``; anything else as it is."""
     key, _, value = override.partition("=")
-    return f"orders={{explicit:{value}}}" if key == "orders" and value.startswith("[") else override
+    return f"++orders={{explicit:{value}}}" if key == "orders" and value.startswith("[") else override
 
 
 def _is_search_path(override: str) -> bool:
