@@ -10,7 +10,7 @@ from nicegui import ui
 
 from fusion_bench.report import ContinualReport
 from fusion_bench.reporting.run import Run
-from fusion_bench.reporting.runs import Problem
+from fusion_bench.reporting.run_problems import Problem
 from fusion_bench.webui import markup, results
 from fusion_bench.webui.desk import Desk
 from fusion_bench.webui.frame import heading

@@ -10,7 +10,8 @@ from fusion_bench.cli.request import CONFIG_NAME
 from fusion_bench.report import ContinualReport, EvalReport
 from fusion_bench.reporting.metrics import find_metrics
 from fusion_bench.reporting.run import Run
-from fusion_bench.reporting.runs import Problem, find_runs
+from fusion_bench.reporting.run_problems import Problem
+from fusion_bench.reporting.runs import find_runs
 from fusion_bench.reporting.statistics import summarise
 from fusion_bench.reporting.tables import percent
 from fusion_bench.utils.files import read_json
