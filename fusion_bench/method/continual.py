@@ -21,7 +21,7 @@ from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool, as_model
 from fusion_bench.models.mapped import MappedTensors
 from fusion_bench.runtime import RunStart, Runtime, StepEvent
 from fusion_bench.utils.files import read_json
-from fusion_bench.utils.memory import release_free_memory
+from fusion_bench.utils.memory import release_free_memory, returning_freed_memory
 
 if TYPE_CHECKING:
     from torch import nn
@@ -92,8 +92,10 @@ class ContinualAlgorithm(BaseAlgorithm):
             try:
                 for event in self.steps(modelpool, runtime):
                     runtime.notify("on_step", event)
-                    merged = event.model if event.is_last else None
+                    make_model = event.model_maker() if event.is_last else None
                     del event  # frees its model before the next step needs the memory
+                    merged = make_model() if make_model else None
+                    del make_model
             finally:
                 runtime.notify("on_run_end")
         if merged is None:
@@ -117,6 +119,8 @@ class ContinualAlgorithm(BaseAlgorithm):
             store = self._open_store(base, runtime)
             map_tensors = tensor_mapper(self, base, runtime, stack.enter_context(store) if store else None)
             state, first_step = resume.load(runtime, in_files=store is not None) if resume else (None, 0)
+            state = map_tensors.keep(state) if state and store is None else state
+            saves = resume is not None and self.save_on_every_step
             runtime.notify("on_run_start", RunStart(order=order, first_step=first_step, log_dir=runtime.log_dir))
             event = partial(_event, pool=pool, order=order, base=base, map_tensors=map_tensors, runtime=runtime)
             if state is not None and first_step == len(order):  # the interrupted run had only its end missing
@@ -128,9 +132,13 @@ class ContinualAlgorithm(BaseAlgorithm):
                     del incoming
                     release_free_memory()  # the state before, which lay between what is still in use
                 log.info("merged %s (step %d of %d)", order[index], index + 1, len(order))
-                yield event(index, state)
+                ready = [event(index, state)]
+                if index + 1 == len(order) and not saves:
+                    map_tensors.forget()
+                    state = None  # the event alone has its tensors now
+                yield ready.pop()
                 release_free_memory()  # what the consumer built, evaluated or saved
-                if resume and self.save_on_every_step:
+                if resume and state and saves:
                     with runtime.profile("saving state"):
                         resume.save(state, index)
 
@@ -277,7 +285,9 @@ def _event(
     map_tensors: TensorMap,
     runtime: Runtime,
 ) -> StepEvent:
-    """What the consumers of a step get to see."""
+    """What the consumers of a step get to see; it stays as it is when the state is given up for the next."""
+    state = state.snapshot()
+    model = _MergedModel(pool, runtime)
     return StepEvent(
         index=index,
         name=order[index],
@@ -285,7 +295,28 @@ def _event(
         params=state.merged(base.params, map_tensors.owner_of),
         metrics=state.metrics() if base.is_pretrained else {},
         split_ranks=state.split_ranks,
-        build_model=pool.build_model,
-        save_params=partial(pool.save_params, executor=runtime.executor),
+        build_model=model.build,
+        save_params=model.save,
         load_saved=pool.load_saved,
+        take_params=lambda: state.snapshot(taking=True).merged(base.params, map_tensors.owner_of),
     )
+
+
+class _MergedModel:
+    """Builds the merged model of a step from its checkpoint, if it has one: mapped, that costs no memory."""
+
+    def __init__(self, pool: BaseModelPool, runtime: Runtime) -> None:
+        self._pool, self._runtime = pool, runtime
+        self._saved: Path | None = None
+
+    def save(self, params: Params, path: Path) -> None:
+        """Write the checkpoint."""
+        self._pool.save_params(params, path, executor=self._runtime.executor)
+        self._saved = path
+
+    def build(self, params: Params) -> nn.Module:
+        """The model that holds ``params``."""
+        if self._saved is None or not self._saved.is_dir() or self._runtime.merging_device.type != "cpu":
+            with returning_freed_memory():  # what the tensors are computed with
+                return self._pool.build_model(params)
+        return self._pool.load_saved(self._saved)
