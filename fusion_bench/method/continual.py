@@ -126,7 +126,7 @@ class ContinualAlgorithm(BaseAlgorithm):
             if state is not None and first_step == len(order):  # the interrupted run had only its end missing
                 yield event(first_step - 1, state)
                 return
-            for index, incoming in _arriving(pool, order, first_step, runtime):
+            for index, incoming, map_tensors.following in _arriving(pool, order, first_step, runtime):
                 with runtime.profile("merging"):
                     state = map_tensors.keep(self.merge_step(_at_hand(state, runtime), incoming, base, map_tensors))
                     del incoming
@@ -231,11 +231,16 @@ def load_base(pool: BaseModelPool, order: Sequence[str], runtime: Runtime) -> Ba
 
 def load_shared(pool: BaseModelPool, name: str, runtime: Runtime) -> Params:
     """The tensors of a model where the executor of ``runtime`` can read them, on the device it computes on."""
+    return on_device(_readable(pool, name, runtime), runtime.merging_device)
+
+
+def _readable(pool: BaseModelPool, name: str, runtime: Runtime) -> Params:
+    """The tensors of a model where the executor can read them; mapped from files if that is where they are."""
     params, files = pool.load_params(name), []
     if isinstance(params, MappedTensors):
         params = params.absolute()
         files = params.paths
-    return on_device(runtime.executor.share(params, f"model {name!r}", files), runtime.merging_device)
+    return runtime.executor.share(params, f"model {name!r}", files)
 
 
 class HasCosts(Protocol):
@@ -256,18 +261,18 @@ def tensor_mapper(method: HasCosts, base: Base, runtime: Runtime, store: StateFi
     )
 
 
-def _arriving(pool: BaseModelPool, order: Sequence[str], first: int, runtime: Runtime) -> Iterator[tuple[int, Params]]:
-    """Index and tensors of each model from ``first`` on; the files of the next one are read while one is merged."""
+def _arriving(
+    pool: BaseModelPool, order: Sequence[str], first: int, runtime: Runtime
+) -> Iterator[tuple[int, Params, Params | None]]:
+    """Index and tensors of each model from ``first`` on, and those of the model after it where they are in files."""
     following: Params | None = None
     for index in range(first, len(order)):
         with runtime.profile("loading"):
-            incoming = following if following is not None else load_shared(pool, order[index], runtime)
+            incoming = following if following is not None else _readable(pool, order[index], runtime)
             following = None
             if isinstance(incoming, MappedTensors) and index + 1 < len(order):
-                following = load_shared(pool, order[index + 1], runtime)
-                if isinstance(following, MappedTensors):
-                    following.read_ahead()
-        yield index, incoming
+                following = _readable(pool, order[index + 1], runtime)
+        yield index, on_device(incoming, runtime.merging_device), following
 
 
 def _at_hand(state: MergeState | None, runtime: Runtime) -> MergeState | None:

@@ -43,12 +43,15 @@ class TensorMap:
         self.owner_of = balanced(costs, max(1, executor.owners))
         self._kept = MappedTensors({})  # the accumulators that the last map put into files
         self._handed_out: dict[str, Tensor] = {}  # as the method has got them
+        self.following: Params | None = None  # the model after the one in work
         self._current: dict[str, Tensor] = {}  # the accumulator of the latest state, where it is in memory
 
     def __call__(self, function: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
         """``{name: function(name)}``; the accumulator of an :class:`Update` is read from where it is kept."""
         owner_of = {name: self.owner_of.get(name, 0) for name in names}
         order = dearest_first(names, {name: self._costs.get(name, 0.0) for name in names})
+        if isinstance(self.following, MappedTensors):
+            function = _ReadingAhead(function, self.following)
         if self._store is None:
             results = self._executor.map(_Replacing(function, self._current), order, self._tick, owner_of)
             return {name: results[name] for name in names}
@@ -146,6 +149,18 @@ class Replaced(dict[str, Tensor]):
         raise KeyError(
             f"{name!r} was given up for its Update: read the accumulator before the map that returns one, or in it"
         )
+
+
+class _ReadingAhead:
+    """A function that has its owner's part of the next model read from disk while it computes."""
+
+    def __init__(self, function: Callable[[str], Any], following: MappedTensors) -> None:
+        self._function, self._following = function, following
+
+    def __call__(self, name: str) -> Any:
+        if name in self._following:
+            self._following.read_ahead(name)
+        return self._function(name)
 
 
 class _Replacing:
