@@ -114,6 +114,6 @@ def test_memory_of_a_whole_run(tmp_path, kind, bar):
     from benchmarks.synthetic import write_suite
 
     write_suite(tmp_path, 3, "wide512", scale=1e-3, seed=0)
-    command = [sys.executable, "-m", "benchmarks.scale", "--child", kind, "--suite", str(tmp_path), "--models", "3"]
+    command = [sys.executable, "-m", "benchmarks.scale_run", kind, str(tmp_path), "--models", "3", "--files", "3"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     assert json.loads(done.stdout.splitlines()[-1])["peak"] < bar
