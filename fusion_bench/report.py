@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -68,8 +69,8 @@ class EvalReport(Mapping[str, Any]):
             return None
         scores = list(self.scores.values())
         return TaskScore(
-            sum(score.accuracy for score in scores) / len(scores),
-            sum(score.loss for score in scores) / len(scores),
+            math.fsum(score.accuracy for score in scores) / len(scores),  # whatever the order of the tasks
+            math.fsum(score.loss for score in scores) / len(scores),
         )
 
     def merged_with(self, other: EvalReport) -> EvalReport:
@@ -263,4 +264,4 @@ class ContinualReport:
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known and len(known) == len(values) else None
+    return math.fsum(known) / len(known) if known and len(known) == len(values) else None

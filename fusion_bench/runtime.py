@@ -112,6 +112,7 @@ class Runtime:
     seed: int | None = None  # used by a method whose own ``seed`` is null
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext
     profile: Profile = field(default_factory=Profile)
+    models_checked: bool = False  # whether it is known that the models fit together
     scorer: Scorer | None = None  # for methods whose result is made of scores; None where nothing can be scored
 
     @property

@@ -6,8 +6,10 @@ if [[ -d .venv/bin ]]; then PATH="$PWD/.venv/bin:$PATH"; fi
 : "${MODELPOOL:=CLIPVisionModelPool/clip-vit-tiny_tiny8}"
 : "${TASKPOOL:=CLIPVisionModelTaskPool/clip-vit-classification_tiny8}"
 : "${INDIVIDUAL:=tiny8/individual.json}" # accuracies of the fine-tuned models; null: not known
-: "${FUSION_BENCH:=fusion_bench}" # the command
+: "${FUSION_BENCH:=fusion_bench}" # the commands
+: "${FUSION_BENCH_REPORT:=fusion_bench_report}"
 : "${OUTPUT:=outputs/examples/opcm}"
+RAN= # set by the first run that was not finished earlier
 
 # run DIRECTORY VERSION [key=value ...]: one run, skipped when finished and resumed when interrupted
 run() {
@@ -15,16 +17,21 @@ run() {
   root=$OUTPUT/$(dirname "$1")
   local files=$root/$name/version_$version
   shift 2
-  if [[ -s $files/program_report.json ]]; then
+  if [[ -s $files/program_report.json || -s $files/orders_report.json ]]; then
     echo "finished earlier: $files"
     return
   fi
   if [[ -f $files/resume/run.json ]]; then resume=true; fi
   echo "running: $files"
+  RAN=1
   $FUSION_BENCH modelpool="$MODELPOOL" taskpool="$TASKPOOL" individual_accuracy="$INDIVIDUAL" \
     fabric.loggers.root_dir="$root" fabric.loggers.name="$name" fabric.loggers.version="$version" \
     resume=$resume print_config=false print_function_call=false "$@"
 }
 
-# summarise DIRECTORY: one row for each kind of run below it
-summarise() { python3 examples/opcm/summary.py "$OUTPUT/$1"; }
+# summarise DIRECTORY [option ...]: the runs below it in tables, which are also written there
+summarise() {
+  local directory=$OUTPUT/$1
+  shift
+  $FUSION_BENCH_REPORT compare "$directory" --metric tasks,acc,bwt --write "$directory/tables" "$@"
+}

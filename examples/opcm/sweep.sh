@@ -22,4 +22,4 @@ if ((missing)); then # jobs that were finished or cut short go on where they wer
     fabric.loggers.root_dir="$OUTPUT/sweep" 'fabric.loggers.name=alpha_${method.alpha}' \
     'fabric.loggers.version=${seed}' print_config=false print_function_call=false "$@"
 fi
-summarise sweep
+summarise sweep --by method,alpha

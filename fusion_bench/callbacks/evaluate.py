@@ -5,13 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fusion_bench.callbacks.checkpoint import model_name
+from fusion_bench.callbacks.shared_scores import SharedScores
 from fusion_bench.report import ContinualReport, EvalReport
 from fusion_bench.runtime import Callback, RunStart, Scorer, StepEvent
 from fusion_bench.utils.files import read_json, write_json
 from fusion_bench.utils.timing import Profile
+
+if TYPE_CHECKING:
+    from torch import nn
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +53,7 @@ class EvaluateTasks(Callback):
         individual: accuracy, in 0..1, that each fine-tuned model has on its own task, where known.
         log_scalars: receives accuracies and metrics with the step.
         profile: where the time is counted.
+        shared: what other orders of the same run have scored.
     """
 
     taskpool: Scorer
@@ -55,6 +62,7 @@ class EvaluateTasks(Callback):
     individual: Mapping[str, float] = field(default_factory=dict)
     log_scalars: Callable[[Mapping[str, float], int], None] | None = None
     profile: Profile = field(default_factory=Profile)
+    shared: SharedScores = field(default_factory=SharedScores)
     reports: dict[int, EvalReport] = field(default_factory=dict)
     continual: ContinualReport | None = None
     final: EvalReport | None = None
@@ -91,17 +99,33 @@ class EvaluateTasks(Callback):
     def _scored(self, event: StepEvent, tasks: Sequence[str]) -> dict[int, EvalReport]:
         """The report of this step, and at the end of a plan that has waited for it those of the steps before."""
         if self.plan != AT_END or self.log_dir is None or not tasks:
-            return {event.index: self.taskpool.evaluate(event.model, name=model_name(event.index), tasks=tasks)}
+            return self._found_or_scored({event.index: lambda: event.model}, event.order, tasks)
         reports: dict[int, EvalReport] = {}
         for task in tasks:
-            models = {event.index: event.model}
+            models: dict[int, Callable[[], nn.Module]] = {event.index: lambda: event.model}
             if task in event.order[:-1]:
                 step = event.order.index(task)
-                models[step] = event.load_saved(self.log_dir / "checkpoints" / model_name(step))
-            found = self.taskpool.evaluate_many({model_name(step): models[step] for step in models}, tasks=[task])
-            for step, report in zip(models, found.values(), strict=True):
+                models[step] = partial(event.load_saved, self.log_dir / "checkpoints" / model_name(step))
+            for step, report in self._found_or_scored(models, event.order, [task]).items():
                 reports[step] = reports[step].merged_with(report) if step in reports else report
         return dict(sorted(reports.items()))
+
+    def _found_or_scored(
+        self, models: Mapping[int, Callable[[], nn.Module]], order: Sequence[str], tasks: Sequence[str]
+    ) -> dict[int, EvalReport]:
+        """The reports of the models of some steps, which are built, all at once, where nobody has scored them yet."""
+        with self.shared.turn():
+            found = {step: self.shared.find(order[: step + 1], tasks) for step in models}
+            missing = {model_name(step): models[step]() for step, report in found.items() if report is None}
+            if len(missing) == 1:
+                ((name, model),) = missing.items()
+                scored = {name: self.taskpool.evaluate(model, name=name, tasks=tasks)}
+            else:
+                scored = self.taskpool.evaluate_many(missing, tasks=tasks) if missing else {}
+            return {
+                step: self.shared.keep(order[: step + 1], tasks, scored[model_name(step)]) if report is None else report
+                for step, report in found.items()
+            }
 
     def _keep(self, index: int, report: EvalReport) -> None:
         self.reports[index] = report

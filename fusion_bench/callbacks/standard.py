@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from fusion_bench.callbacks.checkpoint import SaveCheckpoints
 from fusion_bench.callbacks.evaluate import EvaluateTasks
-from fusion_bench.callbacks.progress import ProgressBars
+from fusion_bench.callbacks.progress import ShowProgress
 from fusion_bench.callbacks.scalars import LogScalars
+from fusion_bench.callbacks.shared_scores import SharedScores
 from fusion_bench.callbacks.trace import WriteTrace
 from fusion_bench.runtime import Callback, Scorer
 from fusion_bench.utils.timing import Profile
@@ -34,8 +35,10 @@ def standard_callbacks(
     loggers: Sequence[Any] = (),
     individual: Mapping[str, float] | None = None,
     profile: Profile | None = None,
+    shared: SharedScores | None = None,
+    progress: ShowProgress | None = None,
 ) -> list[Callback]:
-    """Trace, checkpoints, scalars, evaluation and progress bars, as far as the arguments call for them.
+    """Trace, checkpoints, scalars, evaluation and progress, as far as the arguments call for them.
 
     Checkpoints are written before the evaluation, so that an evaluation that fails costs no model.
     """
@@ -56,6 +59,9 @@ def standard_callbacks(
                 individual=individual or {},
                 log_scalars=scalars.write if loggers else None,
                 profile=profile,
+                shared=shared or SharedScores(),
             )
         )
-    return [*callbacks, ProgressBars()]
+    progress = progress or ShowProgress()
+    profile.watched_by(progress.on_phase)
+    return [*callbacks, progress]

@@ -12,8 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 from fusion_bench.cli.config_files import ConfigFiles
 from fusion_bench.cli.finetune_checks import check_fine_tuning, entry_of, is_fine_tuning, names_of
 from fusion_bench.cli.suggest import did_you_mean, nearest
+from fusion_bench.programs.orders import OrderSettings, check_method
 
 _FLAGS = ("fast_dev_run", "dry_run", "resume", "print_config", "print_function_call")
+_OURS = "fusion_bench.method."
 _LOGGER_PACKAGES = {"WandbLogger": "wandb", "MLFlowLogger": "mlflow", "TensorBoardLogger": "tensorboard"}
 
 
@@ -34,6 +36,7 @@ def check_config(config: DictConfig) -> None:
         defaults = yaml.safe_load(files.read(f"{group}/{choices.get(group)}"))
         _check_types(group, plain.get(group), defaults)
     _check_order(plain)
+    _check_orders(plain)
     _check_tasks(plain)
     check_fine_tuning(plain)
     _check_loggers(plain)
@@ -91,9 +94,28 @@ def _is_number(value: Any) -> bool:
 def _check_order(plain: Mapping[str, Any]) -> None:
     """Names in ``method.order`` against ``modelpool.models``."""
     order = entry_of(plain, "method", "order")
-    models = [name for name in names_of(entry_of(plain, "modelpool", "models")) if not _is_special(name)]
+    models = _models(plain)
     if isinstance(order, list) and models:
         _check_names("method.order", order, models, "models of the pool")
+
+
+def _check_orders(plain: Mapping[str, Any]) -> None:
+    """``orders`` against the method and ``modelpool.models``."""
+    if plain.get("orders") is None:
+        return
+    settings, method, models = OrderSettings.read(plain["orders"]), plain.get("method") or {}, _models(plain)
+    if str(method.get("_target_")).startswith(_OURS) and "shuffle_order" not in method:
+        raise ValueError(
+            "orders needs a method that merges one model at a time: method=opcm/...; this one has no order"
+        )
+    check_method(method)
+    if models:
+        settings.check(models)
+
+
+def _models(plain: Mapping[str, Any]) -> list[str]:
+    """The models that are merged, as far as the configuration names them."""
+    return [name for name in names_of(entry_of(plain, "modelpool", "models")) if not _is_special(name)]
 
 
 def _check_tasks(plain: Mapping[str, Any]) -> None:

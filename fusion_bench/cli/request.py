@@ -38,8 +38,9 @@ _WITH_VALUE = {
 }
 _WITH_CHOICE = ("--cfg", "-c", "--package", "-p", "--info", "-i", "--experimental-rerun")
 _SEARCH_PATH = "hydra.searchpath="
-# Tasks have names of the user's, so a new one is no slip that hydra should refuse.
-_NAMED_BY_USER = re.compile(r"taskpool\.test_datasets\.[^.=]+=")
+# Tasks have names of the user's, so a new one is no slip that hydra should refuse; neither is a key of ``orders``,
+# which has none at first and checks them itself.
+_MAY_BE_NEW = re.compile(r"taskpool\.test_datasets\.[^.=]+=|orders\.[^.=]+=")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,9 @@ class Request:
             elif argument.startswith("-"):
                 others.append(argument)
             else:
-                overrides.append(f"++{argument}" if _NAMED_BY_USER.match(argument) else argument)
+                overrides.append(f"++{argument}" if _MAY_BE_NEW.match(argument) else argument)
+        if any(item.startswith("++orders.") for item in overrides):
+            overrides = [_as_mapping(item) for item in overrides]
         return cls(
             config_name=values.get("config_name", CONFIG_NAME),
             config_dir=values.get("config_dir"),
@@ -112,6 +115,12 @@ class Request:
             chosen.append(f"hydra.searchpath=[{','.join(self.search_path)}]")
         with initialize_config_module(CONFIG_MODULE, version_base="1.3"):
             return compose(self.config_name, overrides=chosen, return_hydra_config=with_hydra)
+
+
+def _as_mapping(override: str) -> str:
+    """``orders=[...]`` in the form that takes further keys, ``orders={explicit:[...]}``; anything else as it is."""
+    key, _, value = override.partition("=")
+    return f"orders={{explicit:{value}}}" if key == "orders" and value.startswith("[") else override
 
 
 def _is_search_path(override: str) -> bool:

@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fusion_bench.cli.errors import one_line
 from fusion_bench.cli.suggest import did_you_mean, nearest
+from fusion_bench.programs.orders import OrderError
 
 USER_ERRORS = (ValueError, LookupError, TypeError, OSError, ImportError, HydraException, OmegaConfBaseException)
 
@@ -26,6 +27,9 @@ def explain_run(error: BaseException, choices: Mapping[str, object] | None = Non
     """
     if isinstance(error, InstantiationException):
         return _explain_part(error, choices or {})
+    if isinstance(error, OrderError) and error.__cause__ is not None:
+        reason = explain_run(error.__cause__, choices)
+        return None if reason is None else error.explained(reason)
     if isinstance(error, OmegaConfBaseException):
         key = getattr(error, "full_key", None)
         return f"{key}: {one_line(error)}" if key else one_line(error)

@@ -70,6 +70,11 @@ class ContinualAlgorithm(BaseAlgorithm):
         return True
 
     @property
+    def order_free(self) -> bool:
+        """Whether the merged model, but for rounding, does not depend on the order in which its models arrived."""
+        return False
+
+    @property
     def evaluation_plan(self) -> str:
         """Which tasks are evaluated after each step: one of :data:`EVALUATION_PLANS`."""
         return self.evaluate or ("seen" if self.evaluate_on_every_step else "none")
@@ -109,8 +114,9 @@ class ContinualAlgorithm(BaseAlgorithm):
         runtime = runtime or Runtime()
         pool = as_modelpool(modelpool)
         order = self.resolve_order(pool.model_names, runtime)
-        with runtime.profile("checking models"):
-            pool.check(order, needs_pretrained=self.needs_pretrained)
+        if not runtime.models_checked:
+            with runtime.profile("checking models"):
+                pool.check(order, needs_pretrained=self.needs_pretrained)
         resume = self._open_resume_file(pool, order, runtime)
         with ExitStack() as stack:
             stack.enter_context(runtime.executor)

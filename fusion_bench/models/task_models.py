@@ -1,8 +1,9 @@
-"""Networks of several tasks that share part of their tensors."""
+"""Networks of several tasks: with tensors that they share, or each on its own."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
@@ -41,6 +42,19 @@ class TaskModels(nn.Module):
         """What each task's network says to the inputs, by name of the task."""
         pairs = zip(self.task_names, self.models, strict=True)
         return {name: model(*inputs, **options) for name, model in pairs}
+
+
+@dataclass(frozen=True)
+class OwnModels:
+    """A whole network for each task, in memory only while it is used.
+
+    Args:
+        task_names: of the tasks.
+        load: gives the network of a task.
+    """
+
+    task_names: tuple[str, ...]
+    load: Callable[[str], nn.Module]
 
 
 def _share(first: nn.Module, model: nn.Module, name: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fusion_bench.programs.group import is_grouped
 from fusion_bench.programs.parts import build_fabric, build_part, config_of, fill, prefetch_command, run_directory
+from fusion_bench.programs.provenance import record_times
 from fusion_bench.programs.run_files import FINETUNE_REPORT_FILE
 from fusion_bench.utils.config_tree import format_config_tree
 from fusion_bench.utils.files import write_json
@@ -97,6 +98,7 @@ class FineTuneProgram:
             checkpoint = self._save(model, modelpool, log_dir)
             if self.report_save_path:
                 write_json(fill(self.report_save_path, log_dir), {**record.to_dict(), "checkpoint": str(checkpoint)})
+        record_times(log_dir, runtime.profile.seconds, fabric.device)
         log.info("time by phase\n\n%s\n", runtime.profile.summary())
         log.info("%s", record.summary())
         log.info("checkpoint: %s", checkpoint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,26 @@ from omegaconf import DictConfig
 
 from fusion_bench.programs.group import check_group, is_follower, leading
 from fusion_bench.programs.parts import build_fabric, build_part, config_of, fill, prefetch_command, run_directory
-from fusion_bench.programs.run_files import REPORT_FILE
+from fusion_bench.programs.provenance import record_times
+from fusion_bench.programs.run_files import REPORT_FILE, list_files
 from fusion_bench.report import RESERVED_NAMES
 from fusion_bench.suites.shipped import local_file
 from fusion_bench.utils.config_tree import format_config_tree
 from fusion_bench.utils.files import read_json, write_json
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a configuration builds."""
+
+    method: Any
+    modelpool: Any
+    taskpool: Any
+    executor: Any
+    individual: Mapping[str, float]
+    fabric: Any
 
 
 @dataclass(kw_only=True)
@@ -35,6 +49,7 @@ class FabricModelFusionProgram:
     executor: Any = None
     path: Any = field(default_factory=dict)
     seed: int | None = None
+    orders: Any = None
     fast_dev_run: bool = False
     dry_run: bool = False
     resume: bool = False
@@ -59,7 +74,7 @@ class FabricModelFusionProgram:
         if self.dry_run:
             # This finds values that are out of range; pools load nothing until they are used.
             for key in ("method", "modelpool", "taskpool", "executor"):
-                self._build(key, getattr(self, key))
+                build_part(key, getattr(self, key), print_call=self.print_function_call)
             log.info("dry run: the configuration is complete, nothing was loaded")
             return None
         with run_directory(config, resume=self.resume) as log_dir:
@@ -68,37 +83,52 @@ class FabricModelFusionProgram:
     def _merge(self, log_dir: Path) -> Any:
         from fusion_bench.programs.merge import merge_and_evaluate
 
+        if self.orders is not None:
+            from fusion_bench.programs.fusion_orders import merge_orders
+
+            return merge_orders(self, log_dir)
+        parts = self.set_up(log_dir)
+        with leading():
+            result = merge_and_evaluate(
+                parts.method,
+                parts.modelpool,
+                parts.taskpool,
+                log_dir=log_dir,
+                resume=self.resume,
+                seed=self.seed,
+                individual=parts.individual,
+                loggers=parts.fabric.loggers,
+                executor=parts.executor,
+                device=parts.fabric.device,
+                autocast=parts.fabric.autocast,
+                fabric=parts.fabric,
+                prefetch=prefetch_command(),
+            )
+        self.save(result, parts.modelpool, log_dir)
+        record_times(log_dir, result.profile.seconds, parts.fabric.device)
+        self._summarise(result, log_dir)
+        return result.report
+
+    def set_up(self, log_dir: Path | None, *, print_call: bool | None = None) -> Parts:
+        """Seed the process and build every part of the configuration.
+
+        Args:
+            log_dir: where loggers write; None for no loggers.
+            print_call: log the constructor call of each part; None is what the configuration says.
+        """
         if self.seed is not None:
             from lightning import seed_everything
 
             seed_everything(self.seed, verbose=False)
-        method = self._build("method", self.method)
-        modelpool = self._build("modelpool", self.modelpool)
-        taskpool = self._build("taskpool", self.taskpool)
-        executor = self._build("executor", self.executor)
+        print_call = self.print_function_call if print_call is None else print_call
+        build = partial(build_part, print_call=print_call)
+        method, modelpool = build("method", self.method), build("modelpool", self.modelpool)
+        taskpool, executor = build("taskpool", self.taskpool), build("executor", self.executor)
         individual = individual_accuracies(self.individual_accuracy)
         check_group(self.fabric, taskpool)
         fabric = build_fabric(self.fabric, log_dir)
         self._set_up(taskpool, fabric)
-        with leading():
-            result = merge_and_evaluate(
-                method,
-                modelpool,
-                taskpool,
-                log_dir=log_dir,
-                resume=self.resume,
-                seed=self.seed,
-                individual=individual,
-                loggers=fabric.loggers,
-                executor=executor,
-                device=fabric.device,
-                autocast=fabric.autocast,
-                fabric=fabric,
-                prefetch=prefetch_command(),
-            )
-        self._save(result, modelpool, log_dir)
-        self._summarise(result, log_dir)
-        return result.report
+        return Parts(method, modelpool, taskpool, executor, individual, fabric)
 
     def _follow(self) -> None:
         """In a process of a group that is not the first: help to evaluate until the first one ends."""
@@ -119,10 +149,7 @@ class FabricModelFusionProgram:
                 fast_dev_run=self.fast_dev_run or None,
             )
 
-    def _build(self, key: str, config: Any) -> Any:
-        return build_part(key, config, print_call=self.print_function_call)
-
-    def _save(self, result: Any, modelpool: Any, log_dir: Path) -> None:
+    def save(self, result: Any, modelpool: Any, log_dir: Path) -> None:
         """Write the merged model and the report where the configuration asks for them."""
         if self.merged_model_save_path:
             path = fill(self.merged_model_save_path, log_dir)
@@ -144,7 +171,7 @@ class FabricModelFusionProgram:
         elif isinstance(result.report, EvalReport):
             log.info("accuracy in %%\n\n%s\n", eval_table(result.report))
         log.info("time by phase\n\n%s\n", result.profile.summary())
-        log.info("files of this run: %s", log_dir)
+        log.info("files of this run: %s\n%s\n", log_dir, list_files(log_dir))
 
 
 def individual_accuracies(source: Any) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +13,16 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fusion_bench.programs.group import group_settings
-from fusion_bench.programs.log_dir import resolve_log_dir
+from fusion_bench.programs.log_dir import LOGGER_KEYS, resolve_log_dir
 from fusion_bench.programs.loggers import build_loggers
+from fusion_bench.programs.provenance import recorded_session
 from fusion_bench.programs.run_files import log_to_file, refuse_overwriting, write_config_files
 from fusion_bench.utils.configurable import build
 from fusion_bench.utils.files import remove_partial
 
 log = logging.getLogger(__name__)
+
+_OF_THE_DIRECTORY = ("path.log_dir", "resume", *(f"fabric.loggers.{key}" for key in LOGGER_KEYS))
 
 
 def config_of(program: Any) -> DictConfig:
@@ -41,7 +45,8 @@ def run_directory(config: DictConfig, *, resume: bool) -> Iterator[Path]:
         refuse_overwriting(log_dir)
     with log_to_file(log_dir / "cli.log"):
         write_config_files(log_dir, config, hydra_overrides())
-        yield log_dir
+        with recorded_session(log_dir, typed("fusion_bench", hydra_overrides()) or sys.argv):
+            yield log_dir
 
 
 def build_part(key: str, config: Any, *, print_call: bool = False) -> Any:
@@ -90,16 +95,29 @@ def hydra_overrides() -> list[str]:
 
 def prefetch_command() -> str:
     """The command that downloads what the present run needs."""
+    command = typed("fusion_bench_prefetch", hydra_overrides())
+    return shlex.join(command or ["fusion_bench_prefetch", "modelpool=OPTION", "taskpool=OPTION"])
+
+
+def resume_command(log_dir: Path) -> str:
+    """The command that goes on with the present run, whose directory is ``log_dir``."""
+    overrides = [item for item in hydra_overrides() if item.lstrip("+").partition("=")[0] not in _OF_THE_DIRECTORY]
+    command = typed("fusion_bench", [*overrides, f"path.log_dir={log_dir}", "resume=true"])
+    return shlex.join(command) if command else f"the same with resume=True and path.log_dir={log_dir}"
+
+
+def typed(program: str, overrides: list[str]) -> list[str]:
+    """``program`` with the flags of the present command line and some overrides; nothing outside of one."""
     from hydra.core.hydra_config import HydraConfig
 
     if not HydraConfig.initialized():
-        return "fusion_bench_prefetch modelpool=OPTION taskpool=OPTION"
+        return []
     config = HydraConfig.get()
     name = config.job.config_name
     flags = [] if name == "fabric_model_fusion" else ["--config-name", str(name)]
     for source in config.runtime.config_sources:
         flags += ["--config-dir", str(source.path)] if source.provider == "command-line" else []
-    return shlex.join(["fusion_bench_prefetch", *flags, *hydra_overrides()])
+    return [program, *flags, *overrides]
 
 
 def _shorten(value: Any) -> str:

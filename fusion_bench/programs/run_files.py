@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,25 @@ from typing import Any
 from fusion_bench.utils.files import write_text
 
 REPORT_FILE = "program_report.json"
+_WORTH_NAMING = {
+    "orders_report.json": "metrics of every order, mean and standard deviation",
+    "orders.json": "the orders; orders=PATH replays them",
+    "order_00": "the run of the first order; the others beside it",
+    REPORT_FILE: "scores of the final model",
+    "continual_report.json": "accuracy matrix and metrics",
+    "trace.json": "norms and split ranks of each step",
+    "checkpoints": "the merged model of each step",
+    "config.yaml": "the whole configuration",
+    "cli.log": "the log",
+}
 FINETUNE_REPORT_FILE = "finetune_report.json"
+
+
+def list_files(log_dir: Path) -> str:
+    """The files of a run that users look for, a line each, as far as they are there."""
+    there = [(name, what) for name, what in _WORTH_NAMING.items() if (log_dir / name).exists()]
+    width = max((len(name) for name, _ in there), default=0)
+    return "\n".join(f"  {name:<{width}}  {what}" for name, what in there)
 
 
 def refuse_overwriting(log_dir: Path) -> None:
@@ -40,10 +59,18 @@ def write_config_files(log_dir: Path, config: Any, overrides: Sequence[str]) -> 
 
 
 @contextmanager
-def log_to_file(path: Path) -> Iterator[None]:
-    """Append everything that is logged, and the traceback of an error, to ``path`` while the block runs."""
+def log_to_file(path: Path, *, own_thread: bool = False) -> Iterator[None]:
+    """Append everything that is logged, and the traceback of an error, to ``path`` while the block runs.
+
+    Args:
+        path: the log file.
+        own_thread: leave out what other threads than this one log.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = _LogFile(path, encoding="utf-8")
+    if own_thread:
+        thread = threading.get_ident()
+        handler.addFilter(lambda record: record.thread == thread)
     handler.setFormatter(logging.Formatter("[%(asctime)s][%(levelname)s] %(name)s: %(message)s"))
     root, ours = logging.getLogger(), logging.getLogger("fusion_bench")
     level = ours.level

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class PublishedResult:
         std: standard deviation over task orders; None where none was given.
         source: where it was published.
         hyper_parameters: those it was obtained with; None where not given.
+        run_method: the method of this package that it is a result of; None where there is none.
+        options: the options of that method it was obtained with.
     """
 
     method: str
@@ -37,23 +39,20 @@ class PublishedResult:
     std: float | None
     source: str
     hyper_parameters: str | None
+    run_method: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def published_results() -> tuple[PublishedResult, ...]:
     """Every figure there is, in the order of the tables."""
     content: Any = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
-    return tuple(
-        result
-        for table in content["tables"]
-        for result in _results(table, content["backbones"], content["hyper_parameters"])
-    )
+    return tuple(result for table in content["tables"] for result in _results(table, content))
 
 
-def _results(
-    table: Mapping[str, Any], backbones: list[str], hyper_parameters: Mapping[str, str]
-) -> Iterator[PublishedResult]:
-    columns = [(backbone, suite) for backbone in backbones for suite in table["suites"]]
+def _results(table: Mapping[str, Any], content: Mapping[str, Any]) -> Iterator[PublishedResult]:
+    columns = [(backbone, suite) for backbone in content["backbones"] for suite in table["suites"]]
     for method, figures in table["rows"].items():
+        ours = content["methods"][table["setting"]].get(method, {})
         for (backbone, suite), figure in zip(columns, figures, strict=True):
             if figure is None:
                 continue
@@ -67,5 +66,11 @@ def _results(
                 mean=float(mean),
                 std=float(std) if std else None,
                 source=table["source"],
-                hyper_parameters=hyper_parameters.get(method) if table["setting"] == "continual" else None,
+                hyper_parameters=content["hyper_parameters"].get(method) if table["setting"] == "continual" else None,
+                run_method=ours.get("method"),
+                options={
+                    key: value.get(suite) if isinstance(value, Mapping) else value
+                    for key, value in ours.items()
+                    if key != "method"
+                },
             )

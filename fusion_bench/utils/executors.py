@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, TypeVar
@@ -177,27 +177,63 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-_threads_lock = threading.RLock()  # the settings are the process's
+class _Limit:
+    """One thread for torch and BLAS as long as anybody wants that: the settings are the process's, not a thread's."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before = 1
+        self._blas = ExitStack()
+        self._blas_limited = False
+
+    def enter(self, *, blas: bool) -> int:
+        """Limit this thread and those that begin from now on; how many threads torch had before anybody did."""
+        with self._lock:
+            if self._inside == 0:
+                self._before = torch.get_num_threads()
+            self._inside += 1
+            torch.set_num_threads(1)
+            if blas and not self._blas_limited:
+                # Loaded first, because only a library that is loaded can be limited.
+                import scipy.linalg  # noqa: F401
+                from threadpoolctl import threadpool_limits
+
+                self._blas.enter_context(threadpool_limits(1, user_api="blas"))
+                self._blas_limited = True
+            return self._before
+
+    def leave(self) -> None:
+        """Put the numbers back if nobody else is inside."""
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._blas.close()
+                self._blas_limited = False
+                torch.set_num_threads(self._before)
+
+
+_limit = _Limit()
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Set torch and SciPy to one thread and put the numbers back."""
-    # Loaded first, because only a library that is loaded can be limited.
-    import scipy.linalg  # noqa: F401
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"), one_torch_thread():
+    """Set torch and SciPy to one thread and put the numbers back, once nobody in this process is inside any more."""
+    _limit.enter(blas=True)
+    try:
         yield
+    finally:
+        _limit.leave()
 
 
 @contextmanager
 def one_torch_thread() -> Iterator[int]:
-    """Set torch to one thread and put the number back, which is what the block gets."""
-    with _threads_lock:
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield before
-        finally:
-            torch.set_num_threads(before)
+    """Set torch to one thread and put the number back, which is what the block gets.
+
+    Where several threads are inside, whoever encloses them all should enter first and leave last.
+    """
+    before = _limit.enter(blas=False)
+    try:
+        yield before
+    finally:
+        _limit.leave()

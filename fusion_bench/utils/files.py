@@ -109,6 +109,32 @@ def write_text(path: Path | str, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def atomic_new_file(path: Path | str, text: str) -> bool:
+    """Write a UTF-8 text file that is complete when it appears; False if there is one already, which then stays."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f"{_PARTIAL}{path.name}.", dir=path.parent)
+    partial = Path(name)
+    try:
+        with _naming_a_full_disk(path):
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            _give_usual_mode(partial)
+            _sync(partial)
+        try:
+            os.link(partial, path)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links: two writers at the same moment would both be first
+            if path.exists():
+                return False
+            os.replace(partial, path)
+        _sync(path.parent)
+        return True
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def read_json(path: Path | str) -> Any:
     """The content of a JSON file; a ``ValueError`` that names the file where it is not JSON."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,16 @@ RUNNABLE = [
 FAKE = """#!/usr/bin/env bash
 echo "$@" >> "$CALLS"
 for argument in "$@"; do case $argument in
+  method=*) method=${argument#*=} ;;
+  method.alpha=*) alpha=${argument#*=} ;;
   fabric.loggers.root_dir=*) root=${argument#*=} ;;
   fabric.loggers.name=*) name=${argument#*=} ;;
   fabric.loggers.version=*) version=${argument#*=} ;;
 esac; done
-mkdir -p "$root/$name/version_$version/resume"
-cp "$REPORT" "$root/$name/version_$version/program_report.json"
+run=$root/$name/version_$version
+mkdir -p "$run/resume"
+printf 'method: {_target_: "%s", alpha: "%s"}\\nseed: "%s"\\n' "$method" "${alpha:-}" "$version" > "$run/config.yaml"
+cp "$REPORT" "$run/program_report.json"
 """
 
 
@@ -68,6 +73,7 @@ def shell(tmp_path: Path, monkeypatch):
             "MODELPOOL": "a_pool",
             "INDIVIDUAL": "null",
             "FUSION_BENCH": str(tools / "fusion_bench"),
+            "FUSION_BENCH_REPORT": f"{sys.executable} -m fusion_bench.cli.report",
             **settings,
         }
         for name, value in environment.items():
@@ -93,7 +99,7 @@ def test_finished_runs_are_skipped_and_summarised(shell, script: Path):
     again, same_table = shell(script)
     assert first
     assert again == []
-    assert "| 50.0 " in table
+    assert re.search(r" 50\.0( ± 0\.0)?$", table, re.MULTILINE)
     assert same_table.splitlines()[-1] == table.splitlines()[-1]
 
 
@@ -122,6 +128,7 @@ def test_a_sweep_is_one_call_and_runs_what_is_missing(shell, tmp_path: Path, lau
         directory = tmp_path / f"output/sweep/alpha_{alpha}/version_{seed}"
         directory.mkdir(parents=True)
         (directory / "program_report.json").write_text((tmp_path / "report.json").read_text())
+        (directory / "config.yaml").write_text(f"method: {{_target_: opcm/opcm, alpha: {alpha}}}\nseed: {seed}\n")
 
     settings = {"LAUNCHER": launcher, "JOBS": "2", "ALPHAS": "0.2 0.8", "SEEDS": "0 1"}
     for alpha, seed in (("0.2", 0), ("0.2", 1), ("0.8", 0)):
@@ -139,8 +146,8 @@ def test_a_sweep_is_one_call_and_runs_what_is_missing(shell, tmp_path: Path, lau
     finish("0.8", 1)
     calls, table = shell(SWEEP, **settings)
     assert calls == []
-    assert re.search(r"alpha_0\.2 +\| 2 ", table)
-    assert re.search(r"alpha_0\.8 +\| 2 ", table)
+    assert re.search(r"^opcm/opcm +0\.2 +2 ", table, re.MULTILINE)
+    assert re.search(r"^opcm/opcm +0\.8 +2 ", table, re.MULTILINE)
 
 
 def test_a_sweep_knows_its_launchers(shell):

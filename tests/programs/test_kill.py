@@ -16,16 +16,18 @@ from fusion_bench.utils.files import read_json
 pytestmark = pytest.mark.slow
 
 NAMES = ["_pretrained_", "a", "b", "c", "d", "e", "f"]
+ORDERS = {"count": 10, "seed": 5}
 
 
-def run(log_dir: str, resume: bool, die_at: int | None = None) -> None:
+def run(log_dir: str, resume: bool, die_at: int | None = None, orders: dict | None = None) -> None:
     """The whole program on small models; ``die_at`` kills the process at that operation on its files."""
     from fusion_bench.programs.fusion import FabricModelFusionProgram
 
     if die_at is not None:
         _die_at_operation(die_at)
     FabricModelFusionProgram(
-        method={"_target_": "fusion_bench.method.opcm.opcm.OPCMForCLIP", "seed": 1},
+        method={"_target_": "fusion_bench.method.opcm.opcm.OPCMForCLIP", "seed": None if orders else 1},
+        orders=orders,
         modelpool={
             "_target_": "fusion_bench.modelpool.BaseModelPool",
             "models": {name: {"_target_": "helpers.make_model", "seed": i} for i, name in enumerate(NAMES)},
@@ -84,9 +86,9 @@ def reference(processes, tmp_path_factory):
 
 
 def results(directory: Path) -> dict[str, bytes]:
-    """Everything but the text log and the file that says whether the run was resumed."""
-    skipped = ("cli.log", "config.yaml", "overrides.yaml")
-    return {name: content for name, content in files_of(directory).items() if name not in skipped}
+    """Everything but the text log and the files that say when the run was started and resumed."""
+    skipped = ("cli.log", "config.yaml", "overrides.yaml", "provenance.json")
+    return {name: content for name, content in files_of(directory).items() if Path(name).name not in skipped}
 
 
 def complete_or_absent(directory: Path) -> None:
@@ -100,7 +102,7 @@ def complete_or_absent(directory: Path) -> None:
             read_json(path)
         elif path.suffix == ".safetensors":
             load_file(path)
-    for checkpoint in (directory / "checkpoints").glob("merged_model_*"):
+    for checkpoint in directory.glob("**/checkpoints/merged_model_*"):
         assert (checkpoint / "model.safetensors").exists()
 
 
@@ -128,6 +130,46 @@ def test_kill_between_two_operations_on_files(processes, reference, tmp_path, op
     resumed.join(120)
     assert resumed.exitcode == 0
     assert results(tmp_path) == reference[0]
+
+
+@pytest.fixture(scope="module")
+def reference_of_orders(processes, tmp_path_factory):
+    """Files of an uninterrupted run of ten orders, and the seconds it took."""
+    directory, start = tmp_path_factory.mktemp("orders"), time.perf_counter()
+    process = processes(str(directory), False, None, ORDERS)
+    process.join(240)
+    assert process.exitcode == 0
+    return results(directory), time.perf_counter() - start
+
+
+def resume_orders(processes, directory, expected) -> None:
+    """Go on with an interrupted run of ten orders, which gives the same files and so the same table."""
+    complete_or_absent(directory)
+    resumed = processes(str(directory), True, None, ORDERS)
+    resumed.join(240)
+    assert resumed.exitcode == 0
+    assert "orders_report.json" in expected
+    assert results(directory) == expected
+
+
+@pytest.mark.parametrize("trial", range(5))
+def test_kill_ten_orders_at_random_moments(processes, reference_of_orders, tmp_path, trial):
+    expected, seconds = reference_of_orders
+    moment = random.Random(trial)
+    for resume in (False, True):  # twice, so that a resumed run is killed too
+        process = processes(str(tmp_path), resume, None, ORDERS)
+        time.sleep(moment.uniform(0.02, seconds * 0.6))
+        process.kill()
+        process.join()
+    resume_orders(processes, tmp_path, expected)
+
+
+@pytest.mark.parametrize("operation", [1, 4, 9, 60, 95, 160, 300])
+def test_kill_ten_orders_between_two_operations_on_files(processes, reference_of_orders, tmp_path, operation):
+    process = processes(str(tmp_path), False, operation, ORDERS)
+    process.join(240)
+    assert process.exitcode == -signal.SIGKILL
+    resume_orders(processes, tmp_path, reference_of_orders[0])
 
 
 @pytest.fixture

@@ -44,6 +44,11 @@ class ContinualTaskArithmetic(ContinualAlgorithm):
 
     scaling_factor: float = 0.3
 
+    @property
+    def order_free(self) -> bool:
+        """True: a sum does not depend on the order of its terms."""
+        return True
+
     def merge_step(self, state: MergeState | None, incoming: Params, base: Base, map_tensors: MapTensors) -> MergeState:
         """Add the scaled task vector of ``incoming``."""
         return task_arithmetic_step(state, incoming, base, scaling_factor=self.scaling_factor, map_tensors=map_tensors)

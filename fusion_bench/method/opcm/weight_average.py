@@ -40,6 +40,11 @@ class ContinualWeightAverage(ContinualAlgorithm):
     """The mean of the models that have arrived; order-free, and defined without a pretrained model."""
 
     @property
+    def order_free(self) -> bool:
+        """True: a mean does not depend on the order of its terms."""
+        return True
+
+    @property
     def needs_pretrained(self) -> bool:
         """False: the first model serves as the common point."""
         return False

@@ -9,7 +9,11 @@ from tools.tiny8.results.scores import ORDERS, Row
 from tools.tiny8.suite import NAMES
 
 COMMAND = "python -m tools.tiny8.results"
-_HEAD = f"""# Results on tiny8
+_HEAD = f"""---
+hide: [toc]  # the tables need the width
+---
+
+# Results on tiny8
 
 Written by `{COMMAND}` from the shipped files, on the test images. Scaling
 factors, thresholds and α are those with the best mean accuracy on the validation images, for continual methods in an
