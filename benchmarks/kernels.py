@@ -2,8 +2,9 @@
 
 Plain is a float32 full SVD with the projection as it is defined. The ways: a thin SVD in float64; the Gram matrix with
 torch's eigensolver; the same with LAPACK's own steps, which form the wanted eigenvectors only; and a stack of matrices
-at a time. All on one thread, or on the device given. Ratios above 1 are faster than plain; the chosen way is in bold.
-With ``--threads`` also: the weights of two layers on N threads of one BLAS thread each against one of N BLAS threads.
+at a time. All on one thread, in seconds of the processor, or on the device given. Ratios above 1 are faster than plain;
+the chosen way is in bold. With ``--threads`` also: the weights of two layers on N threads of one BLAS thread each
+against one of N BLAS threads.
 """
 
 from __future__ import annotations
@@ -71,13 +72,14 @@ def chosen(rows: int, columns: int, device: torch.device) -> str:
 
 
 def seconds(way: Way, weight: Weight, repeats: int) -> float:
-    """Seconds of one call, the accelerator's work included."""
-    start = time.perf_counter()
+    """Seconds of one call: of the processor where it computes, else of the clock, the accelerator's work included."""
+    clock = time.perf_counter if weight.accumulator.is_cuda else time.process_time
+    start = clock()
     for _ in range(repeats):
         way(weight)
     if weight.accumulator.is_cuda:
         torch.cuda.synchronize()
-    return (time.perf_counter() - start) / repeats
+    return (clock() - start) / repeats
 
 
 def table(shapes: Sequence[str], alpha: float, zero_diagonal: bool, rounds: int, device: torch.device) -> str:
