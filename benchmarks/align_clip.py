@@ -1,14 +1,13 @@
 """Time and memory of aligning two CLIP vision towers by weights and activations.
 
 The second tower is the first with its units in another order and noise on every tensor, so that the right answer is
-known. Images are random. Memory is what the process owns at its peak, above what it owns without the towers and twice
-the size of one.
+known. Images are random. Memory is what the process owns at its peak, above what it owns with both towers loaded;
+pages of memory-mapped files are the file system's.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -16,16 +15,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchmarks.memory import anonymous_bytes, watched_peak
 from fusion_bench.method.mudsc import MuDSCAlign
 from fusion_bench.modelpool import BaseModelPool
 from fusion_bench.models.permutation_registry import spec_for
 from fusion_bench.models.permuting import permuted_params, random_permutations
+from fusion_bench.utils.memory import release_free_memory
 
 NOISE = 0.1
 
 
-def save_towers(directory: Path, layers: int, residual: bool) -> float:
-    """Write two towers of the width of CLIP-ViT-B/32, and give the size of one in MiB."""
+def save_towers(directory: Path, layers: int, residual: bool) -> None:
+    """Write two towers of the width of CLIP-ViT-B/32."""
     from transformers import CLIPVisionConfig, CLIPVisionModel
 
     generator = torch.Generator().manual_seed(0)
@@ -40,18 +41,6 @@ def save_towers(directory: Path, layers: int, residual: bool) -> float:
     second.load_state_dict(moved)
     for name, tower in (("first", first), ("second", second)):
         tower.save_pretrained(directory / name)
-    return sum(tensor.numel() * tensor.element_size() for tensor in moved.values()) / 2**20
-
-
-def owned_mib() -> float:
-    """The memory of this process now."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize() / 2**20
-
-
-def peak_mib() -> float:
-    """The most memory this process has had so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:
@@ -60,24 +49,31 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--images", type=int, default=128)
     parser.add_argument("--residual", action="store_true")
+    parser.add_argument("--statistics", choices=("none", "repair"), default="none", help="after merging")
     options = parser.parse_args()
     images = torch.randn(options.images, 3, 224, 224)
     with tempfile.TemporaryDirectory() as directory:
-        before = owned_mib()
-        size = save_towers(Path(directory), options.layers, options.residual)
+        save_towers(Path(directory), options.layers, options.residual)
         models = {name: f"{directory}/{name}" for name in ("first", "second")}
-        measure(options, BaseModelPool(models, train_datasets=dict.fromkeys(models, images)), images, before + 2 * size)
+        measure(options, BaseModelPool(models, train_datasets=dict.fromkeys(models, images)), images)
 
 
-def measure(options: argparse.Namespace, pool: BaseModelPool, images: Tensor, before: float) -> None:
-    """Align the towers of the pool, and print what it took above ``before`` MiB."""
+def measure(options: argparse.Namespace, pool: BaseModelPool, images: Tensor) -> None:
+    """Align the towers of the pool, and print what it took."""
+    held = list(pool.models())
+    release_free_memory()
+    before = anonymous_bytes()
+    held.clear()
+    release_free_memory()
     start = time.perf_counter()
-    merged = MuDSCAlign(statistics="none", residual=options.residual).run(pool)
+    method = MuDSCAlign(statistics=options.statistics, residual=options.residual)
+    with watched_peak() as peak:
+        merged = method.run(pool)
     seconds = time.perf_counter() - start
     with torch.no_grad():
         same, mixed = (model(images[:4]).pooler_output for model in (pool.load_model("first"), merged))
     print(f"{options.layers} layers, {options.images} images: {seconds:.1f} s on {torch.get_num_threads()} threads")
-    print(f"memory above both towers: {(peak_mib() - before) / 1024:.2f} GiB")
+    print(f"memory above both towers: {(peak[0] - before) / 2**30:.2f} GiB")
     likeness = float(torch.cosine_similarity(same, mixed).mean())
     print(f"cosine of the merged tower's outputs with the first's: {likeness:.4f}")
 

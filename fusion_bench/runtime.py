@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from fusion_bench.report import EvalReport
 
 
+AT_END = "diagonal_at_end"
+EVALUATION_PLANS = ("seen", "diagonal", AT_END, "all", "none")  # which tasks are scored after each step
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunStart:
     """What is known before the first model is merged."""

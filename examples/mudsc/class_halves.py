@@ -8,6 +8,7 @@ prints one row a method: mean and standard deviation over the seeds.
 from __future__ import annotations
 
 import argparse
+import copy
 import logging
 import statistics
 import tempfile
@@ -98,8 +99,9 @@ def one_seed(data: str, classes: int, epochs: int, output: Path, seed: int) -> d
         models[name] = train(images, labels, head, epochs=epochs, seed=2 * seed + number)
         inputs[name] = images
     training = time.process_time() - begin
-    pool = ImageClassificationModelPool(models, train_datasets=inputs)
-    rows = references(models, inputs, test)
+    moved = {name: on_all_data(model, inputs) for name, model in models.items()}
+    rows = references(models, moved, test)
+    pool = ImageClassificationModelPool(moved, train_datasets=inputs)
     for name, method in FIXED.items():
         rows[name] = row(method(), pool, test)
     curves = {}
@@ -121,24 +123,23 @@ def task_pool(data: str, split: str, parts: dict[str, list[int]]) -> ImageClassi
     )
 
 
-def references(
-    models: dict[str, nn.Module], inputs: dict[str, Tensor], test: ImageClassificationTaskPool
-) -> dict[str, Row]:
-    """The models alone, and as an ensemble, before and after their statistics are estimated on all data."""
+def on_all_data(model: nn.Module, inputs: dict[str, Tensor]) -> nn.Module:
+    """A copy with running statistics estimated on all training images, as the paper does before anything else."""
     everything = torch.cat(list(inputs.values()))
     order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(0))
-    before = {name: test.evaluate(model) for name, model in models.items()}
-    ensemble = test.evaluate_ensemble(models)
-    moved = {}
-    for name, model in models.items():
-        moved[name] = type(model)(**model.arguments).eval()
-        moved[name].load_state_dict(model.state_dict())
-        reestimate_(moved[name], everything[order].split(100))
-    after = {name: test.evaluate(model) for name, model in moved.items()}
-    single = [numbers(before[name], after[name]) for name in models]
+    moved = copy.deepcopy(model)
+    reestimate_(moved, everything[order].split(100))
+    return moved
+
+
+def references(
+    models: dict[str, nn.Module], moved: dict[str, nn.Module], test: ImageClassificationTaskPool
+) -> dict[str, Row]:
+    """The models alone, and as an ensemble, before and after their statistics are estimated on all data."""
+    single = [numbers(test.evaluate(models[name]), test.evaluate(moved[name])) for name in models]
     return {
         "one model": {key: statistics.mean(one[key] for one in single) for key in single[0]},
-        "ensemble": numbers(ensemble, test.evaluate_ensemble(moved)),
+        "ensemble": numbers(test.evaluate_ensemble(models), test.evaluate_ensemble(moved)),
     }
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fusion_bench.callbacks.checkpoint import model_name
 from fusion_bench.callbacks.shared_scores import SharedScores
 from fusion_bench.report import ContinualReport, EvalReport
-from fusion_bench.runtime import Callback, RunStart, Scorer, StepEvent
+from fusion_bench.runtime import AT_END, Callback, RunStart, Scorer, StepEvent
 from fusion_bench.utils.files import read_json, write_json
 from fusion_bench.utils.timing import Profile
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 log = logging.getLogger(__name__)
-
-AT_END = "diagonal_at_end"
 
 
 def planned_tasks(plan: str, event: StepEvent, available: Sequence[str]) -> list[str]:

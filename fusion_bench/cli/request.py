@@ -38,9 +38,12 @@ _WITH_VALUE = {
 }
 _WITH_CHOICE = ("--cfg", "-c", "--package", "-p", "--info", "-i", "--experimental-rerun")
 _SEARCH_PATH = "hydra.searchpath="
-# Tasks have names of the user's, so a new one is no slip that hydra should refuse; neither is a key of ``orders``,
-# which has none at first and checks them itself.
-_MAY_BE_NEW = re.compile(r"taskpool\.test_datasets\.[^.=]+=|orders\.[^.=]+=")
+# Tasks have names of the user's, so a new one is no slip that hydra should refuse; nor is a whole mapping of new names,
+# nor a key of ``orders``, which has none at first and checks them itself.
+_MAY_BE_NEW = re.compile(
+    r"taskpool\.test_datasets\.[^.=]+=|orders\.[^.=]+="
+    r"|(modelpool\.(models|\w+_datasets)|taskpool\.(test_datasets|outputs))=\{"
+)
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ class Request:
 def _as_mapping(override: str) -> str:
     """``orders=[...]`` in the form that takes further keys, ``orders={explicit:[...]}``; anything else as it is."""
     key, _, value = override.partition("=")
-    return f"orders={{explicit:{value}}}" if key == "orders" and value.startswith("[") else override
+    return f"++orders={{explicit:{value}}}" if key == "orders" and value.startswith("[") else override
 
 
 def _is_search_path(override: str) -> bool:

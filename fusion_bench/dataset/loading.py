@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -95,13 +95,15 @@ def _rows(layout: Layout, root: Path, split: str, name: str | None, cache_dir: s
         return data[split] if isinstance(data, Mapping) else data
     if layout.kind == "images":
         return [{"image": str(file), "label": file.parent.name} for file in layout.files]
-    part, files = split.partition("[")[0], list(map(str, layout.files))
+    part = split.partition("[")[0]
     if layout.kind == "parquet" and part == split and sum(file.stat().st_size for file in layout.files) <= _SMALL:
-        return _read_parquet(files)
+        return _read_parquet(layout.files)
     from datasets import load_dataset
 
     if layout.kind == "parquet":
-        return load_dataset("parquet", data_files={part: files}, split=split, cache_dir=cache_dir)
+        return load_dataset(
+            "parquet", data_files={part: list(map(str, layout.files))}, split=split, cache_dir=cache_dir
+        )
     try:
         return load_dataset(str(root), name=name, split=split, cache_dir=cache_dir)
     except (OSError, ValueError) as error:
@@ -111,13 +113,13 @@ def _rows(layout: Layout, root: Path, split: str, name: str | None, cache_dir: s
         ) from error
 
 
-def _read_parquet(files: list[str]) -> Any:
+def _read_parquet(files: Sequence[Path]) -> Any:
     """The rows in memory: at once, and never an older version of the files out of the data set library's cache."""
     import pyarrow as pa
     import pyarrow.parquet as pq
     from datasets import Dataset
 
-    hashes = file_hashes().of([Path(file) for file in files])
+    hashes = file_hashes().of(list(files))
     table = pa.concat_tables(pq.read_table(file) for file in files)
     # Without a fingerprint the library takes longer to make one than to read the file.
     return Dataset(table, fingerprint=digest(list(hashes.values())))

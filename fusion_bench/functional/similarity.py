@@ -15,14 +15,18 @@ from fusion_bench.functional.permutation import Matching, Member, map_units
 
 FLOOR = 1e-7  # of the product of two standard deviations; units that never vary correlate with nothing
 
+_ROWS_AT_A_TIME = 512
+
 Rows = Sequence[Tensor]
 """For each model a matrix ``(units, values)``."""
 
 
-def correlation(covariance: Tensor, row_variance: Tensor, column_variance: Tensor) -> Tensor:
-    """``covariance / (σ_row σ_column)``, the denominator at least 1e-7, so that a dead unit has zeros."""
-    scale = torch.outer(row_variance.clamp(min=0).sqrt(), column_variance.clamp(min=0).sqrt())
-    return covariance / scale.clamp(min=FLOOR).to(covariance)
+def correlate_(covariance: Tensor, row_variance: Tensor, column_variance: Tensor) -> None:
+    """Overwrite by ``covariance / (σ_row σ_column)``, the denominator at least 1e-7, so that a dead unit has zeros."""
+    rows, columns = row_variance.clamp(min=0).sqrt(), column_variance.clamp(min=0).sqrt()
+    for start in range(0, len(covariance), _ROWS_AT_A_TIME):  # the denominator is in float64
+        chosen = slice(start, start + _ROWS_AT_A_TIME)
+        covariance[chosen] /= torch.outer(rows[chosen], columns).clamp_(min=FLOOR).to(covariance)
 
 
 def member_rows(
@@ -64,13 +68,15 @@ def row_correlation(parts: Callable[[], Iterable[Rows]], *, cross: bool) -> Tens
     variance = [torch.zeros_like(mean) for mean in means]
     for rows in parts():
         centred = [row - mean.to(row).unsqueeze(1) for row, mean in zip(rows, means, strict=True)]
-        product = products(centred, cross=cross)
-        gram = product if gram is None else gram.add_(product)
+        if gram is None:
+            gram = products(centred, cross=cross)
+        else:
+            add_products_(gram, centred, 1.0, cross=cross)
         for total, row in zip(variance, centred, strict=True):
             total += row.square().sum(dim=1, dtype=torch.float64)
     if gram is None:
         raise ValueError("there is nothing to compare: no tensor holds the units")
-    return normalise(gram / count, [total / count for total in variance], cross=cross)
+    return normalise_(gram.div_(count), [total / count for total in variance], cross=cross)
 
 
 def products(rows: Rows, *, cross: bool) -> Tensor:
@@ -81,8 +87,18 @@ def products(rows: Rows, *, cross: bool) -> Tensor:
     return stacked @ stacked.T
 
 
-def normalise(covariance: Tensor, variance: Sequence[Tensor], *, cross: bool) -> Tensor:
-    """Covariances as :func:`products` lays them out, made correlations.
+def add_products_(total: Tensor, rows: Rows, factor: float, *, cross: bool) -> None:
+    """Add ``factor`` times :func:`products` to ``total``, without a matrix of that size beside it."""
+    if cross:
+        for block, other in zip(total, rows[1:], strict=True):
+            block.addmm_(rows[0], other.T, alpha=factor)
+    else:
+        stacked = torch.cat(list(rows))
+        total.addmm_(stacked, stacked.T, alpha=factor)
+
+
+def normalise_(covariance: Tensor, variance: Sequence[Tensor], *, cross: bool) -> Tensor:
+    """Covariances as :func:`products` lays them out, overwritten by correlations.
 
     Args:
         covariance: see there.
@@ -90,10 +106,12 @@ def normalise(covariance: Tensor, variance: Sequence[Tensor], *, cross: bool) ->
         cross: which of the two layouts.
     """
     if cross:
-        pairs = zip(covariance, variance[1:], strict=True)
-        return torch.stack([correlation(block, variance[0], other) for block, other in pairs])
-    every = torch.cat(list(variance))
-    return correlation(covariance, every, every)
+        for block, other in zip(covariance, variance[1:], strict=True):
+            correlate_(block, variance[0], other)
+    else:
+        every = torch.cat(list(variance))
+        correlate_(covariance, every, every)
+    return covariance
 
 
 def dual(weights: Tensor | None, activations: Tensor | None, alpha: float) -> Tensor:
@@ -143,22 +161,23 @@ class FeatureStatistics:
         mean = [rows.mean(dim=1, dtype=torch.float64) for rows in features]
         centred = [rows - one.to(rows).unsqueeze(1) for rows, one in zip(features, mean, strict=True)]
         share = images / features[0].shape[1]
-        gram = products(centred, cross=self._cross) * share
         variance = [rows.square().sum(dim=1, dtype=torch.float64) * share for rows in centred]
-        if not self._mean:
-            self._weight, self._mean, self._variance, self._gram = float(images), mean, variance, gram
-            return
         total = self._weight + images
+        if not self._mean:
+            self._gram = products(centred, cross=self._cross).mul_(share)
+            self._weight, self._mean, self._variance = total, mean, variance
+            return
         moved = [new - old for new, old in zip(mean, self._mean, strict=True)]
         between = self._weight * images / total
-        self._gram += gram.add_(products([one.unsqueeze(1) for one in moved], cross=self._cross).to(gram) * between)
+        add_products_(self._gram, centred, share, cross=self._cross)
+        add_products_(self._gram, [one.unsqueeze(1).to(self._gram) for one in moved], between, cross=self._cross)
         for old, new, move in zip(self._variance, variance, moved, strict=True):
             old += new + move.square() * between
         self._mean = [old + move * (images / total) for old, move in zip(self._mean, moved, strict=True)]
         self._weight = total
 
-    def correlation(self) -> Tensor:
-        """The correlations of everything added.
+    def correlation_(self) -> Tensor:
+        """The correlations of everything added, which take the place of the sums: nothing can be added any more.
 
         Raises:
             ValueError: if nothing was added.
@@ -166,4 +185,4 @@ class FeatureStatistics:
         if not self._mean:
             raise ValueError("no data was given to compare activations on")
         variance = [one / self._weight for one in self._variance]
-        return normalise(self._gram / self._weight, variance, cross=self._cross)
+        return normalise_(self._gram.div_(self._weight), variance, cross=self._cross)

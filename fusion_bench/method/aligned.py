@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +15,16 @@ from fusion_bench.method.mudsc.balance import Balance
 from fusion_bench.method.mudsc.engine import Engine
 from fusion_bench.method.weighted_average import weights_in_order
 from fusion_bench.modelpool.base_pool import BaseModelPool, as_modelpool
+from fusion_bench.models.checks import DifferentShapeError
 from fusion_bench.models.partial_spec import cut
 from fusion_bench.models.permutation_registry import spec_for
+from fusion_bench.models.precision import computable_, dtypes_of
 from fusion_bench.runtime import RunStart, Runtime
 
 if TYPE_CHECKING:
     from torch import nn
+
+log = logging.getLogger(__name__)
 
 STATISTICS = ("auto", "batch_norm", "repair", "none")
 
@@ -38,11 +43,13 @@ class AlignedAlgorithm(BaseAlgorithm):
             the mean and deviation of those they were made from, ``auto`` the first if there is any, else the second,
             as far as there is training data, ``none`` nothing.
         statistics_images: how many training images that takes; null is all.
-        input_statistics: estimate the running statistics of the models' batch normalisations anew, on the training data
-            of all of them, before units are compared.
+        input_statistics: whether the running statistics of the models' batch normalisations are estimated anew, on the
+            training data of all of them, before units are compared; null does so with ``faithful``, as far as there is
+            training data.
         seed: of the order in which groups are visited, and of which images are taken.
-        separate: names or patterns of tensors that are not merged, such as ``classifier.*`` for a head; the result is
-            then a :class:`TaskModels` with one network a model, which share the rest.
+        separate: names or patterns of tensors that are not merged, such as ``classifier.*`` for a head, which may then
+            have another number of classes in each model; the result is then a :class:`TaskModels` with one network a
+            model, which share the rest.
         faithful: do as the published code does, errors included, in place of what is right.
     """
 
@@ -53,7 +60,7 @@ class AlignedAlgorithm(BaseAlgorithm):
     batch_size: int = 100
     statistics: str = "auto"
     statistics_images: int | None = None
-    input_statistics: bool = False
+    input_statistics: bool | None = None
     seed: int = 0
     separate: Sequence[str] = field(default_factory=list)
     faithful: bool = False
@@ -65,8 +72,15 @@ class AlignedAlgorithm(BaseAlgorithm):
             value = getattr(self, key)
             if value is not None and value < 1:
                 raise ValueError(f"{key} must be at least 1, got {value}")
+        if self.input_statistics not in (None, True, False):
+            raise ValueError(f"input_statistics must be true, false or null, got {self.input_statistics!r}")
         self.engine()
         self.balance()
+
+    @property
+    def corrects_inputs(self) -> bool:
+        """Whether the statistics of the models are estimated anew before they are compared."""
+        return self.faithful if self.input_statistics is None else self.input_statistics
 
     @abstractmethod
     def engine(self) -> Engine:
@@ -91,7 +105,7 @@ class AlignedAlgorithm(BaseAlgorithm):
             self.engine().compares_activations
             or self.balance() is not None
             or self.statistics != "none"
-            or self.input_statistics
+            or self.corrects_inputs
         )
         return names if reads and modelpool.has_train_datasets(names) else []
 
@@ -130,6 +144,22 @@ class AlignedAlgorithm(BaseAlgorithm):
         balance = self.balance()
         return run.model(self.engine()) if balance is None or len(run.names) < 2 else run.best(balance)
 
+    def _check(self, pool: BaseModelPool, names: list[str], models: list[nn.Module]) -> None:
+        first = type(models[0])
+        for name, model in zip(names, models, strict=True):
+            if type(model) is not first:
+                raise ValueError(
+                    f"model {name!r} is a {type(model).__name__}, {names[0]!r} a {first.__name__}: units can be "
+                    "matched between models of one architecture only"
+                )
+        try:
+            pool.check(names, apart=self.separate)
+        except DifferentShapeError as error:
+            raise ValueError(
+                f"{error}; only models of the same widths can be merged, but heads for other classes may stay apart: "
+                "name their tensors in separate, for example separate=['classifier.*']"
+            ) from error
+
     def _prepare(self, pool: BaseModelPool, runtime: Runtime) -> AlignmentRun:
         """The models of the pool, checked and loaded, with their spec."""
         names = pool.model_names
@@ -138,14 +168,18 @@ class AlignedAlgorithm(BaseAlgorithm):
         weights = normalise(weights_in_order(self.weights or [1.0] * len(names), names))
         if min(weights) <= 0:
             raise ValueError(f"weights must be positive, got {self.weights}")
-        with runtime.profile("checking models"):
-            pool.check(names)
         with runtime.profile("loading"):
             models = [pool.load_model(name).to(runtime.device).eval() for name in names]
+        with runtime.profile("checking models"):
+            self._check(pool, names, models)
+        if len(names) == 1:
+            log.info("the pool has one model, %r, which is the result as it is", names[0])
+        dtypes = dtypes_of(models[0])
+        models = [computable_(model) for model in models]
         spec = spec_for(models[0], self.spec, residual=self.residual)
         spec, separate = cut(spec, models[0].state_dict(), self.separate)
-        run = AlignmentRun(self, pool, names, models, spec, weights, separate, runtime)
-        if self.input_statistics:
+        run = AlignmentRun(self, pool, names, models, dtypes, spec, weights, separate, runtime)
+        if self.corrects_inputs:
             with runtime.profile("statistics"):
                 run.correct_inputs_()
         return run

@@ -19,7 +19,7 @@ from fusion_bench.method.state import Base, MapTensors, MergeState
 from fusion_bench.method.tensor_map import StateFiles, TensorMap
 from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool, as_modelpool
 from fusion_bench.models.mapped import MappedTensors
-from fusion_bench.runtime import RunStart, Runtime, StepEvent
+from fusion_bench.runtime import AT_END, EVALUATION_PLANS, RunStart, Runtime, StepEvent
 from fusion_bench.utils.files import read_json
 from fusion_bench.utils.memory import release_free_memory, returning_freed_memory
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EVALUATION_PLANS = ("seen", "diagonal", "diagonal_at_end", "all", "none")
 # By what an interrupted run may differ from the one that goes on: the order itself is compared, and where and by whom
 # tensors are computed makes no difference.
 _NOT_COMPARED = ("shuffle_order", "order", "seed", "offload_dir", "num_ray_actors", "ray_address")
@@ -61,8 +60,8 @@ class ContinualAlgorithm(BaseAlgorithm):
     def __post_init__(self) -> None:
         if self.evaluate is not None and self.evaluate not in EVALUATION_PLANS:
             raise ValueError(f"evaluate must be null or one of {', '.join(EVALUATION_PLANS)}; got {self.evaluate!r}")
-        if self.evaluate == "diagonal_at_end" and not self.save_on_every_step:
-            raise ValueError("evaluate=diagonal_at_end scores saved models: it needs save_on_every_step=true")
+        if self.evaluate == AT_END and not self.save_on_every_step:
+            raise ValueError(f"evaluate={AT_END} scores saved models: it needs save_on_every_step=true")
 
     @property
     def needs_pretrained(self) -> bool:
@@ -76,7 +75,7 @@ class ContinualAlgorithm(BaseAlgorithm):
 
     @property
     def evaluation_plan(self) -> str:
-        """Which tasks are evaluated after each step: one of :data:`EVALUATION_PLANS`."""
+        """Which tasks are evaluated after each step: one of :data:`fusion_bench.runtime.EVALUATION_PLANS`."""
         return self.evaluate or ("seen" if self.evaluate_on_every_step else "none")
 
     def tensor_cost(self, name: str, base: Base) -> float:

@@ -21,7 +21,7 @@ from fusion_bench.models.layers import linear_weight_names
 from fusion_bench.models.needed import model_needed
 from fusion_bench.sources.local import located
 from fusion_bench.sources.needed import Needed
-from fusion_bench.utils.configurable import Configurable, build
+from fusion_bench.utils.configurable import Configurable, build_plain
 from fusion_bench.utils.executors import Executor
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class BaseModelPool(Configurable):
         "_model_dir": "model_dir",
         "_data_dir": "data_dir",
     }
+
+    may_have_batch_norms: ClassVar[bool] = True  # whether its models may; said before any is loaded
 
     # Defaults on the class, for subclasses with an initialiser of their own.
     _expect: Mapping[str, Any] | None = None
@@ -204,7 +206,7 @@ class BaseModelPool(Configurable):
             return copy.deepcopy(source)
         if isinstance(source, str | Path):
             return load_hf_model(located(source, self._model_dir), f"model {name_or_config!r}")
-        model = build(source)
+        model = build_plain(source)
         if not isinstance(model, nn.Module):
             raise TypeError(f"{name_or_config!r} builds a {type(model).__name__}, not a torch module")
         return model
@@ -273,8 +275,13 @@ class BaseModelPool(Configurable):
         source = self.get_model_config(self.pretrained_or_first_name)
         return linear_weight_names(source if isinstance(source, nn.Module) else self.load_pretrained_or_first_model())
 
-    def check(self, names: Sequence[str], *, needs_pretrained: bool = False) -> None:
+    def check(self, names: Sequence[str], *, needs_pretrained: bool = False, apart: Sequence[str] = ()) -> None:
         """Check before merging that the models fit together and hold finite numbers.
+
+        Args:
+            names: of the models.
+            needs_pretrained: whether there must be a pretrained one.
+            apart: names or patterns of tensors that may have another shape in each model.
 
         Raises:
             ValueError: naming the model, the tensor, what was found and what was expected.
@@ -288,7 +295,7 @@ class BaseModelPool(Configurable):
         reference = self.load_params(checked[0])
         for name in checked:
             params = self.load_params(name)
-            check_compatible(name, params, checked[0], reference)
+            check_compatible(name, params, checked[0], reference, apart=apart)
             check_finite(name, params)
 
     @property
@@ -351,7 +358,7 @@ class BaseModelPool(Configurable):
         if name not in datasets:
             raise KeyError(self._no_such(f"{split} data set", name, datasets))
         source = localised(datasets[name], self._data_dir)
-        return build(source) if isinstance(source, Mapping) and "_target_" in source else source
+        return build_plain(source) if isinstance(source, Mapping) and "_target_" in source else source
 
     def input_batches(
         self, names: Sequence[str], *, batch_size: int, limit: int | None, generator: torch.Generator

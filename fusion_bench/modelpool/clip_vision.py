@@ -7,15 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from fusion_bench.dataset.pixels import PixelTransform
-from fusion_bench.dataset.task import as_task
 from fusion_bench.functional.params import Params
-from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool
-from fusion_bench.modelpool.image_inputs import ImageInputs
-from fusion_bench.modelpool.input_batches import plain_input
+from fusion_bench.modelpool.base_pool import PRETRAINED
+from fusion_bench.modelpool.image_pool import ImageModelPool
 from fusion_bench.models.checkpoint import open_checkpoint, save_params, weight_files
 from fusion_bench.models.clip_config import compare_configs, different_field, read_vision_config, vision_config_of
 from fusion_bench.models.clip_loading import (
@@ -27,7 +23,7 @@ from fusion_bench.models.clip_loading import (
 from fusion_bench.models.clip_vision import VisionArchitecture
 from fusion_bench.models.fingerprint import combined_sha256, file_hashes
 from fusion_bench.models.hub import fetch, model_directory
-from fusion_bench.models.needed import PROCESSOR_FILES, processor_needed
+from fusion_bench.models.needed import PROCESSOR_FILES
 from fusion_bench.sources.local import located
 from fusion_bench.sources.needed import Needed
 from fusion_bench.utils.executors import Executor
@@ -37,7 +33,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class CLIPVisionModelPool(BaseModelPool):
+class CLIPVisionModelPool(ImageModelPool):
     """CLIP vision towers by name; their tensors are named without the prefix ``vision_model.``.
 
     A local directory is read without touching the network; a Hub id is downloaded once. Checkpoints of a vision tower
@@ -61,13 +57,8 @@ class CLIPVisionModelPool(BaseModelPool):
         ValueError: for a ``platform`` other than ``"hf"``.
     """
 
-    _config_mapping: ClassVar[Mapping[str, str]] = {
-        **BaseModelPool._config_mapping,
-        "_processor": "processor",
-        "_platform": "platform",
-        "_base_model": "base_model",
-        "_cache_dir": "cache_dir",
-    }
+    may_have_batch_norms = False
+    _config_mapping: ClassVar[Mapping[str, str]] = {**ImageModelPool._config_mapping, "_platform": "platform"}
 
     def __init__(
         self,
@@ -86,6 +77,9 @@ class CLIPVisionModelPool(BaseModelPool):
     ) -> None:
         super().__init__(
             models,
+            processor=processor,
+            base_model=base_model,
+            cache_dir=cache_dir,
             train_datasets=train_datasets,
             val_datasets=val_datasets,
             test_datasets=test_datasets,
@@ -95,15 +89,9 @@ class CLIPVisionModelPool(BaseModelPool):
         )
         if platform != "hf":
             raise ValueError(f"platform must be 'hf' (Hub ids and local directories), got {platform!r}")
-        self._processor = processor
         self._platform = platform
-        self._base_model = base_model
-        if base_model is not None and PRETRAINED not in self._models:
-            self._models = {PRETRAINED: base_model, **self._models}
-        self._cache_dir = cache_dir
         self._directories: dict[str, Path] = {}
         self._architectures: dict[str, VisionArchitecture] = {}
-        self._transform: PixelTransform | None = None
 
     def with_models(self, models: Mapping[str, Any]) -> Self:
         """A pool like this one, with the same data, that holds these models in place of its own."""
@@ -151,27 +139,6 @@ class CLIPVisionModelPool(BaseModelPool):
         if path is not None:
             return load_image_processor(located(path, self._model_dir), _owner(name), cache_dir=self._cache_dir)
         return default_image_processor(self._architecture(name).config.image_size)
-
-    def training_inputs(self, name: str) -> Any:
-        """The training images of ``name``, preprocessed; a data set is described as in a task pool.
-
-        Raises:
-            KeyError: if the pool has no training data of that name.
-        """
-        source = self.load_train_dataset(name)
-        if isinstance(source, Tensor):
-            return source
-        images = as_task(name, source).load_images(name, cache_dir=self._cache_dir, split="train")
-        return ImageInputs.of(images, PixelTransform(self.load_processor()))
-
-    def prepare_input(self, name: str, item: Any) -> Tensor:
-        """The pixel values of one image."""
-        encoded = plain_input(name, item)
-        if encoded.dtype != torch.uint8:
-            return encoded
-        if self._transform is None:
-            self._transform = PixelTransform(self.load_processor())
-        return self._transform.decode(encoded.unsqueeze(0))[0]
 
     def build_model(self, params: Params) -> nn.Module:
         """A ``CLIPVisionModel`` in eval mode that holds copies of ``params``, given under canonical names."""
@@ -222,8 +189,13 @@ class CLIPVisionModelPool(BaseModelPool):
         """Canonical names of the weights of ``nn.Linear`` modules, from the architecture alone."""
         return self._architecture(self.pretrained_or_first_name).linear_weight_names
 
-    def check(self, names: Sequence[str], *, needs_pretrained: bool = False) -> None:
+    def check(self, names: Sequence[str], *, needs_pretrained: bool = False, apart: Sequence[str] = ()) -> None:
         """Check before merging that the models have one architecture, fit together and hold finite numbers.
+
+        Args:
+            names: of the models.
+            needs_pretrained: whether there must be a pretrained one.
+            apart: names or patterns of tensors that may have another shape in each model.
 
         Raises:
             ValueError: naming the model and the configuration field or tensor, what was found and what was expected.
@@ -233,7 +205,7 @@ class CLIPVisionModelPool(BaseModelPool):
             expected = self._architecture(reference).config
             for name in names:
                 compare_configs(_owner(name), self._architecture(name).config, reference, expected)
-        super().check(names, needs_pretrained=needs_pretrained)
+        super().check(names, needs_pretrained=needs_pretrained, apart=apart)
 
     def fingerprints(self, names: Sequence[str]) -> dict[str, str]:
         """SHA-256 of the files of ``names`` and the pretrained model; of the tensors where there are no files."""
@@ -256,11 +228,7 @@ class CLIPVisionModelPool(BaseModelPool):
         """The files of those of ``names`` that are given by path, and of the image processor."""
         source = self._processor
         source = self._path_of(self.pretrained_or_first_name) if source is None else source
-        found = super().needed(names)
-        if isinstance(source, str | Path):
-            where = {"root": self._model_dir, "cache_dir": self._cache_dir}
-            found.append(processor_needed("model_pool", "the model pool's processor", source, **where))
-        return found
+        return [*super().needed(names), *self._processor_needed(source)]
 
     def vision_config(self) -> tuple[str, Any] | None:
         """Path and vision configuration of the pretrained (else the first) model; None if it is not given by path."""

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from fusion_bench.dataset.pixels import PixelTransform
-from fusion_bench.dataset.task import as_task
-from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool
-from fusion_bench.modelpool.image_inputs import ImageInputs
-from fusion_bench.modelpool.input_batches import plain_input
+from fusion_bench.modelpool.image_pool import ImageModelPool
 from fusion_bench.models.hub import fetch
 from fusion_bench.models.image_classifier import load_image_classifier
 from fusion_bench.models.image_processors import load_processor
-from fusion_bench.models.needed import CONFIG_FILES, PROCESSOR_FILES, processor_needed
+from fusion_bench.models.needed import CONFIG_FILES, PROCESSOR_FILES
 from fusion_bench.sources.local import located
 from fusion_bench.sources.needed import Needed
 from fusion_bench.utils.files import atomic_directory
 
 
-class ImageClassificationModelPool(BaseModelPool):
+class ImageClassificationModelPool(ImageModelPool):
     """Image classifiers by name.
 
     A directory or Hub id holds a model for ``AutoModelForImageClassification`` of transformers, or an ``MLP``,
@@ -44,13 +39,6 @@ class ImageClassificationModelPool(BaseModelPool):
         data_dir: directory with local copies of data sets of the Hub, likewise.
     """
 
-    _config_mapping: ClassVar[Mapping[str, str]] = {
-        **BaseModelPool._config_mapping,
-        "_processor": "processor",
-        "_base_model": "base_model",
-        "_cache_dir": "cache_dir",
-    }
-
     def __init__(
         self,
         models: Mapping[str, Any] | Sequence[Any],
@@ -67,6 +55,9 @@ class ImageClassificationModelPool(BaseModelPool):
     ) -> None:
         super().__init__(
             models,
+            processor=processor,
+            base_model=base_model,
+            cache_dir=cache_dir,
             train_datasets=train_datasets,
             val_datasets=val_datasets,
             test_datasets=test_datasets,
@@ -74,12 +65,6 @@ class ImageClassificationModelPool(BaseModelPool):
             model_dir=model_dir,
             data_dir=data_dir,
         )
-        self._processor = processor
-        self._base_model = base_model
-        self._cache_dir = cache_dir
-        if base_model is not None and PRETRAINED not in self._models:
-            self._models = {PRETRAINED: base_model, **self._models}
-        self._transform: PixelTransform | None = None
 
     def load_model(self, name_or_config: Any) -> nn.Module:
         """A fresh classifier in the dtype of its checkpoint, never one that was handed out before.
@@ -117,37 +102,9 @@ class ImageClassificationModelPool(BaseModelPool):
             raise ValueError("this pool has no processor, and no model given by path that could have one beside it")
         return load_processor(located(source, self._model_dir), "the model pool's processor", cache_dir=self._cache_dir)
 
-    def training_inputs(self, name: str) -> Any:
-        """The training images of ``name``, preprocessed; a data set is described as in a task pool.
-
-        Raises:
-            KeyError: if the pool has no training data of that name.
-        """
-        source = self.load_train_dataset(name)
-        if isinstance(source, Tensor):
-            return source
-        images = as_task(name, source).load_images(name, cache_dir=self._cache_dir, split="train")
-        return ImageInputs.of(images, self._pixel_transform())
-
-    def prepare_input(self, name: str, item: Any) -> Tensor:
-        """The pixel values of one image."""
-        encoded = plain_input(name, item)
-        if encoded.dtype != torch.uint8:
-            return encoded
-        return self._pixel_transform().decode(encoded.unsqueeze(0))[0]
-
     def needed(self, names: Sequence[str]) -> list[Needed]:
         """The files of those of ``names`` that are given by path, and of the image processor, if there is one."""
-        found = super().needed(names)
-        if isinstance(self._processor, str | Path):
-            where = {"root": self._model_dir, "cache_dir": self._cache_dir}
-            found.append(processor_needed("model_pool", "the model pool's processor", self._processor, **where))
-        return found
-
-    def _pixel_transform(self) -> PixelTransform:
-        if self._transform is None:
-            self._transform = PixelTransform(self.load_processor())
-        return self._transform
+        return [*super().needed(names), *self._processor_needed(self._processor)]
 
     def _processor_source(self) -> Any:
         if self._processor is not None or not self._models:
@@ -165,5 +122,4 @@ class ImageClassificationModelPool(BaseModelPool):
             directory = fetch(where, "the model pool's processor", files, cache_dir=self._cache_dir)
             if not any((directory / name).is_file() for name in PROCESSOR_FILES):
                 return None
-        processor = self.load_processor()
-        return processor if PixelTransform(processor).is_hf else None
+        return self.load_processor() if self._transform.is_hf else None

@@ -13,11 +13,17 @@ from fusion_bench.functional.params import work_dtype
 from fusion_bench.functional.similarity import FeatureStatistics
 from fusion_bench.models.permutation_spec import PermutationSpec, Tap
 
-_IMAGES_AT_A_TIME = 32  # activations of all layers are kept for so many; statistics do not depend on it
+_IMAGES_AT_A_TIME = 16  # activations of all layers are kept for so many; statistics do not depend on it
 
 
 def activation_similarity(
-    models: Sequence[nn.Module], spec: PermutationSpec, batches: Iterable[Tensor], *, cross: bool, pooled: bool = False
+    models: Sequence[nn.Module],
+    spec: PermutationSpec,
+    batches: Iterable[Tensor],
+    *,
+    cross: bool,
+    pooled: bool = False,
+    names: Sequence[str] | None = None,
 ) -> dict[str, Tensor]:
     """For each group the correlations of its units' activations, see :func:`functional.similarity.products`.
 
@@ -31,6 +37,7 @@ def activation_similarity(
         cross: only between the first model and the others.
         pooled: take the activations at all taps of a group as one sample, as the published code does; otherwise the
             correlations at its taps are averaged.
+        names: of the models, for error messages; None numbers them.
 
     Raises:
         ValueError: if there is no data, a group has no tap, or a model computes NaN.
@@ -40,6 +47,7 @@ def activation_similarity(
             raise ValueError(f"the group {name!r} has no taps, so its activations cannot be compared; add some")
     places = [(name, tap) for name, group in spec.groups.items() for tap in group.taps]
     statistics: dict[tuple[str, int], FeatureStatistics] = {}
+    owners = [f"model {name!r}" for name in (range(len(models)) if names is None else names)]
     with torch.no_grad():
         for part in (part for batch in batches for part in torch.split(batch, _IMAGES_AT_A_TIME)):
 
@@ -48,17 +56,27 @@ def activation_similarity(
                 key = (name, 0 if pooled else spec.groups[name].taps.index(tap))
                 statistics.setdefault(key, FeatureStatistics(cross=cross)).add(features, images)
 
-            _compare(models, [tap for _, tap in places], part, add)
+            _compare(models, owners, [tap for _, tap in places], part, add)
     if not statistics:
         raise ValueError("no data was given to compare activations on")
-    found: dict[str, list[Tensor]] = {}
-    for (name, _), one in statistics.items():
-        found.setdefault(name, []).append(one.correlation())
-    return {name: torch.stack(found[name]).mean(dim=0) for name in spec.groups}
+    return {name: _mean_correlation(name, statistics) for name in spec.groups}
+
+
+def _mean_correlation(group: str, statistics: dict[tuple[str, int], FeatureStatistics]) -> Tensor:
+    """The mean of the correlations at all taps of a group, whose statistics are used up."""
+    first, *others = [key for key in statistics if key[0] == group]
+    total = statistics.pop(first).correlation_()
+    for key in others:
+        total += statistics.pop(key).correlation_()
+    return total.div_(1 + len(others)) if others else total
 
 
 def _compare(
-    models: Sequence[nn.Module], taps: Sequence[Tap], batch: Tensor, add: Callable[[int, list[Tensor]], None]
+    models: Sequence[nn.Module],
+    owners: Sequence[str],
+    taps: Sequence[Tap],
+    batch: Tensor,
+    add: Callable[[int, list[Tensor]], None],
 ) -> None:
     """Call ``add`` with the activations of all models at each tap, as soon as the last model has computed them."""
     kept: list[list[Tensor]] = [[] for _ in taps]
@@ -66,7 +84,10 @@ def _compare(
 
         def keep(number: int, values: Tensor, index: int = index) -> None:
             if not bool(torch.isfinite(values).all()):
-                raise ValueError(f"model {index} computes NaN or infinite activations at {taps[number].module!r}")
+                raise ValueError(
+                    f"{owners[index]} computes NaN or infinite activations at {taps[number].module!r}, so its units "
+                    "cannot be compared; check the model and its training data"
+                )
             kept[number].append(values)
             if index == len(models) - 1:
                 add(number, kept[number])

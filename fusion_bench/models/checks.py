@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
 import torch
 
 from fusion_bench.functional.params import Params
 
 
-def check_compatible(name: str, params: Params, reference_name: str, reference: Params) -> None:
+class DifferentShapeError(ValueError):
+    """Two models have a tensor of the same name in two shapes."""
+
+
+def fits(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a name is one of some names, or fits one of some patterns such as ``classifier.*``."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def check_compatible(
+    name: str, params: Params, reference_name: str, reference: Params, *, apart: Sequence[str] = ()
+) -> None:
     """Check that two models have the same tensors.
 
+    Args:
+        name: of a model.
+        params: its tensors.
+        reference_name: of the other model.
+        reference: its tensors.
+        apart: names or patterns of tensors whose shapes may differ.
+
     Raises:
-        ValueError: naming the model, the tensor, what it is and what was expected.
+        ValueError: naming the model, the tensor, what it is and what was expected; a :class:`DifferentShapeError` for
+            its shape.
     """
     for key in reference:
         if key not in params:
@@ -21,8 +43,8 @@ def check_compatible(name: str, params: Params, reference_name: str, reference: 
             raise ValueError(f"model {name!r} has a tensor {key!r}, which {reference_name!r} lacks")
     for key in reference:
         ours, expected = params[key], reference[key]
-        if ours.shape != expected.shape:
-            raise ValueError(
+        if ours.shape != expected.shape and not fits(key, apart):
+            raise DifferentShapeError(
                 f"model {name!r}: tensor {key!r} has shape {tuple(ours.shape)}, expected {tuple(expected.shape)} "
                 f"as in {reference_name!r}"
             )

@@ -15,7 +15,7 @@ from fusion_bench.models.checkpoint import open_checkpoint
 from fusion_bench.models.clip_config import read_config, read_vision_config
 from fusion_bench.models.hub import fetch, model_directory
 from fusion_bench.models.needed import CONFIG_FILES, PROCESSOR_FILES, TOKENIZER_FILES
-from fusion_bench.utils.configurable import build
+from fusion_bench.utils.configurable import build_plain
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def load_clip_model(source: Any, owner: str, *, cache_dir: str | Path | None = N
     """
     from transformers import CLIPModel
 
-    model = build(source) if isinstance(source, Mapping) else source
+    model = build_plain(source) if isinstance(source, Mapping) else source
     if not isinstance(model, str | Path):
         if not isinstance(model, CLIPModel):
             raise TypeError(
@@ -71,7 +71,7 @@ def load_tokenizer(source: Any, owner: str, *, cache_dir: str | Path | None = No
     """
     from transformers import AutoTokenizer
 
-    found = build(source) if isinstance(source, Mapping) else source
+    found = build_plain(source) if isinstance(source, Mapping) else source
     if not isinstance(found, str | Path):
         return getattr(found, "tokenizer", found)
     directory = fetch(found, owner, (*CONFIG_FILES, *TOKENIZER_FILES), cache_dir=cache_dir)
@@ -95,7 +95,7 @@ def load_image_processor(source: Any, owner: str, *, cache_dir: str | Path | Non
     Raises:
         FileNotFoundError: if there is no such model.
     """
-    found = build(source) if isinstance(source, Mapping) else source
+    found = build_plain(source) if isinstance(source, Mapping) else source
     if not isinstance(found, str | Path):
         return copy.deepcopy(getattr(found, "image_processor", found))
     directory = fetch(found, owner, (*CONFIG_FILES, *PROCESSOR_FILES), cache_dir=cache_dir)

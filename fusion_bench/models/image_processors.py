@@ -9,7 +9,7 @@ from typing import Any
 
 from fusion_bench.models.hub import fetch
 from fusion_bench.models.needed import CONFIG_FILES, PROCESSOR_FILES
-from fusion_bench.utils.configurable import build
+from fusion_bench.utils.configurable import build_plain
 
 
 def load_processor(source: Any, owner: str, *, cache_dir: str | Path | None = None) -> Any:
@@ -25,7 +25,7 @@ def load_processor(source: Any, owner: str, *, cache_dir: str | Path | None = No
     """
     from transformers import AutoImageProcessor
 
-    found = build(source) if isinstance(source, Mapping) else source
+    found = build_plain(source) if isinstance(source, Mapping) else source
     if not isinstance(found, str | Path):
         return copy.deepcopy(found)
     directory = fetch(found, owner, (*CONFIG_FILES, *PROCESSOR_FILES), cache_dir=cache_dir)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 
 from fusion_bench.functional.params import Params
+from fusion_bench.models.checks import fits
 from fusion_bench.models.permutation_spec import PermutationSpec
 
 
@@ -28,9 +28,9 @@ def cut(spec: PermutationSpec, params: Params, separate: Sequence[str]) -> tuple
     if isinstance(separate, str):
         raise TypeError(f"separate must be a list of tensor names or patterns, got the string {separate!r}")
     for pattern in separate:
-        if not any(fnmatchcase(name, pattern) for name in params):
+        if not any(fits(name, [pattern]) for name in params):
             raise ValueError(f"separate names {pattern!r}, which fits no tensor; they are {list(params)}")
-    kept = [name for name in params if any(fnmatchcase(name, pattern) for pattern in separate)]
+    kept = [name for name in params if fits(name, separate)]
     groups = {}
     for name, group in spec.groups.items():
         made = [member.param for member in group.members if member.role != "in"]

@@ -42,8 +42,11 @@ def read_spec(path: str | Path) -> PermutationSpec:
         FileNotFoundError: if there is no such file.
         ValueError: naming the key that is wrong.
     """
-    text = Path(path).read_text(encoding="utf-8")
-    entries = yaml.safe_load(text)
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"there is no permutation spec at {path}; spec must be a YAML file or what it would hold"
+        )
+    entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     if not isinstance(entries, Mapping):
         raise ValueError(f"{path} holds no permutation spec: it must be a mapping with the key 'groups'")
     return spec_from_mapping(entries)

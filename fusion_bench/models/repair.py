@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from fusion_bench.functional.params import work_dtype
 from fusion_bench.functional.permutation import Matching
 from fusion_bench.models.permutation_spec import PermutationSpec
 
@@ -164,8 +165,9 @@ def _hooked(
                 layer: nn.Module, inputs: Any, output: Tensor, name: str = name, found: _Moments = found
             ) -> Tensor | None:
                 axis = -1 if isinstance(layer, nn.Linear) else 1
-                rows = output.movedim(axis, 0).flatten(1).double()
-                mean, variance = rows.mean(dim=1), rows.var(dim=1, unbiased=False)
+                others = [dim for dim in range(output.dim()) if dim != axis % output.dim()]
+                moments = torch.var_mean(output.to(work_dtype(output)), dim=others, correction=0)
+                variance, mean = (moment.double() for moment in moments)  # a batch at a time is precise enough
                 found.add(mean, variance)
                 if targets is None:
                     return None

@@ -24,9 +24,14 @@ class TaskModels(nn.Module):
         self.models = nn.ModuleList(models)
         first = models[0]
         for model in models[1:]:
-            for name, _ in [*model.named_parameters(), *model.named_buffers()]:
+            for name in _tensor_names(model):
                 if name not in separate:
                     _share(first, model, name)
+
+    @classmethod
+    def apart(cls, names: Sequence[str], models: Sequence[nn.Module]) -> TaskModels:
+        """Networks that share nothing, but what they shared before."""
+        return cls(names, models, [name for model in models for name in _tensor_names(model)])
 
     def for_task(self, name: str) -> nn.Module:
         """The network of a task.
@@ -55,6 +60,10 @@ class OwnModels:
 
     task_names: tuple[str, ...]
     load: Callable[[str], nn.Module]
+
+
+def _tensor_names(model: nn.Module) -> list[str]:
+    return [name for name, _ in [*model.named_parameters(), *model.named_buffers()]]
 
 
 def _share(first: nn.Module, model: nn.Module, name: str) -> None:

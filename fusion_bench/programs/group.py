@@ -73,8 +73,8 @@ def check_group(fabric: Mapping[str, Any] | None, taskpool: Any) -> None:
     """
     if is_grouped(fabric) and not getattr(type(taskpool), "shares_work", False):
         raise ValueError(
-            f"fabric.devices > 1 shares the evaluation of a CLIPVisionModelTaskPool among processes; a "
-            f"{type(taskpool).__name__} cannot: set fabric.devices=1"
+            f"fabric.devices > 1 shares the evaluation of images among processes; a {type(taskpool).__name__} cannot "
+            "share it: set fabric.devices=1"
         )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -43,12 +45,29 @@ def in_turn(runs: OrderRuns, pending: Sequence[int], display: ProgressDisplay) -
     Raises:
         FailedOrderError: when an order fails.
     """
-    for index in pending:
-        try:
-            outcome = runs.run(index, display=display)
-        except Exception as error:
-            raise FailedOrderError(index) from error
-        yield outcome
+    with _one_ray(runs.job.executor):
+        for index in pending:
+            try:
+                outcome = runs.run(index, display=display)
+            except Exception as error:
+                raise FailedOrderError(index) from error
+            yield outcome
+
+
+@contextmanager
+def _one_ray(executor: Executor) -> Iterator[None]:
+    """One Ray for all orders where their tensors are merged by its actors; nothing for other executors."""
+    if not executor.owners:
+        yield
+        return
+    from fusion_bench.utils.ray_session import import_ray, start_ray
+
+    started = start_ray(executor.owners, getattr(executor, "ray_address", None))
+    try:
+        yield
+    finally:
+        if started:
+            import_ray().shutdown()
 
 
 def in_threads(
@@ -130,8 +149,7 @@ def on_ray(
             except RayTaskError as error:
                 raise FailedOrderError(index) from error.cause
             except RayActorError as error:
-                reason = " ".join(str(error).split())
-                raise FailedOrderError(index) from RuntimeError(f"its process ended: {reason}")
+                raise FailedOrderError(index) from RuntimeError(f"its process ended: {_gist(str(error))}")
             idle.append(worker)
             yield outcome
     finally:
@@ -139,6 +157,12 @@ def on_ray(
             ray.kill(worker)
         if started:
             ray.shutdown()
+
+
+def _gist(text: str) -> str:
+    """The first and the last line of what Ray says about an actor, without colours and underlines."""
+    lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", text).splitlines() if line.strip(" ^~")]
+    return " ... ".join(dict.fromkeys([*lines[:1], *lines[-1:]]))
 
 
 class _Worker:

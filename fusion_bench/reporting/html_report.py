@@ -20,7 +20,7 @@ from fusion_bench.reporting.comparison_report import ComparisonOptions, build_re
 from fusion_bench.reporting.comparison_sheets import known_metrics
 from fusion_bench.reporting.html_sections import section_of
 from fusion_bench.reporting.html_tables import sheet_table
-from fusion_bench.reporting.metrics import METRICS, Metric
+from fusion_bench.reporting.metrics import METRICS, Metric, find_metrics
 from fusion_bench.reporting.runs import Problem
 from fusion_bench.reporting.sheets import Sheet
 from fusion_bench.utils.files import write_text
@@ -59,7 +59,10 @@ def write_html(comparison: Comparison, path: Path, about: About) -> None:
 
 def html_page(comparison: Comparison, about: About) -> str:
     """The page as text; see :func:`write_html`."""
-    metrics = about.options.metrics or tuple(metric.name for metric in _known(comparison))
+    find_metrics(about.options.metrics, _tasks(comparison))  # a wrong name is refused, those of tasks are always shown
+    named = {metric.name for metric in METRICS}
+    chosen = [name for name in about.options.metrics if name in named]
+    metrics = tuple(chosen or [metric.name for metric in _known(comparison)])
     report = build_report(comparison, about.problems, replace(about.options, metrics=metrics))
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_template), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
@@ -100,6 +103,10 @@ def _by_table(sheets: Sequence[Sheet]) -> list[list[Sheet]]:
             parts.append([])
         parts[-1].append(sheet)
     return parts
+
+
+def _tasks(comparison: Comparison) -> list[str]:
+    return list(dict.fromkeys(task for table in comparison.tables for task in table.suite.tasks))
 
 
 def _known(comparison: Comparison) -> list[Metric]:

@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from fusion_bench.models.precision import is_half
 from fusion_bench.report import EvalReport, ModelInfo, TaskScore
 from fusion_bench.sources.needed import Needed
 from fusion_bench.utils.configurable import Configurable
@@ -132,7 +133,7 @@ class BaseTaskPool(Configurable):
         """
         device = self._device if self._move_to_device else None
         dtype = self._dtype
-        if dtype is None and (device or device_of(model)).type == "cpu" and _is_half(model):
+        if dtype is None and (device or device_of(model)).type == "cpu" and is_half(model):
             dtype = torch.float32
         if dtype is not None:
             model = copy.deepcopy(model).to(dtype)
@@ -165,10 +166,6 @@ def model_info(model: nn.Module, name: str | None = None) -> ModelInfo:
     """How many parameters a model has, and how many of them require gradients."""
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     return ModelInfo(sum(size for size, trainable in sizes if trainable), sum(size for size, _ in sizes), name)
-
-
-def _is_half(model: nn.Module) -> bool:
-    return any(parameter.dtype in (torch.float16, torch.bfloat16) for parameter in model.parameters())
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -19,7 +19,7 @@ from fusion_bench.sources.needed import Needed
 from fusion_bench.taskpool.head_store import HeadStore
 from fusion_bench.taskpool.heads import TextSide, ZeroShotHeads
 from fusion_bench.utils.cache import cache_directory
-from fusion_bench.utils.configurable import build
+from fusion_bench.utils.configurable import build_plain
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class ClipSources:
 
     def _tokenizer_source(self) -> Any:
         """The processor, unless it has no tokenizer; then the model itself."""
-        processor = build(self.processor) if isinstance(self.processor, Mapping) else self.processor
+        processor = build_plain(self.processor) if isinstance(self.processor, Mapping) else self.processor
         if isinstance(processor, str | Path) or hasattr(processor, "tokenizer"):
             return processor
         return self.base_model if self.base_model is not None else self.clip_model

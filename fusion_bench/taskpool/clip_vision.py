@@ -4,35 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from fusion_bench.dataset.batches import check_loader_options
-from fusion_bench.dataset.corruptions.images import CorruptedImages, check_corruption
-from fusion_bench.dataset.images import LabelledImages
-from fusion_bench.dataset.pixel_store import PixelStore
 from fusion_bench.dataset.pixels import EncodedImages
-from fusion_bench.dataset.sources import task_needed
-from fusion_bench.dataset.task import check_entry
 from fusion_bench.models.clip_classifier import ZeroShotClassifier
 from fusion_bench.models.clip_vision import vision_tower
 from fusion_bench.report import TaskScore
-from fusion_bench.sources.needed import Needed
-from fusion_bench.taskpool.base_pool import BaseTaskPool, device_of
+from fusion_bench.taskpool.base_pool import device_of
 from fusion_bench.taskpool.clip_sources import ClipSources
-from fusion_bench.taskpool.clip_tasks import ClipTasks, PreparedTask
-from fusion_bench.taskpool.compiled import CompiledTowers
-from fusion_bench.taskpool.group import follow, is_grouped, lead
 from fusion_bench.taskpool.heads import check_backbone
+from fusion_bench.taskpool.image_pool import ImageTaskPool
 from fusion_bench.taskpool.layer_features import LayerFeatures
-from fusion_bench.taskpool.ray_scoring import RayScoring
-from fusion_bench.taskpool.scoring import Scoring, task_score
-from fusion_bench.utils.ahead import ahead
-from fusion_bench.utils.cache import cache_directory
+from fusion_bench.taskpool.scoring import Question, Scoring, task_score
 from fusion_bench.utils.memory import reusing_freed_memory
 
 
@@ -49,7 +36,7 @@ class Predictions:
         return self.predicted == self.labels
 
 
-class CLIPVisionModelTaskPool(BaseTaskPool):
+class CLIPVisionModelTaskPool(ImageTaskPool):
     """Scores vision towers on zero-shot classification with the heads of a pretrained CLIP model.
 
     Data sets, preprocessed images and heads are set up when a task is first scored and kept. Takes a
@@ -94,29 +81,16 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
             severity or seed of the corruption is out of range.
     """
 
-    shares_work = True
+    _sources: ClipSources
     _config_mapping: ClassVar[Mapping[str, str]] = {
-        "_test_datasets": "test_datasets",
+        **ImageTaskPool._config_mapping,
         "_processor": "processor",
         "_clip_model": "clip_model",
         "_base_model": "base_model",
-        "_tasks": "tasks",
         "_data_processor": "data_processor",
-        "_dataloader_kwargs": "dataloader_kwargs",
-        "_corruption": "corruption",
-        "_corruption_severity": "corruption_severity",
-        "_corruption_seed": "corruption_seed",
         "_layer_wise_feature_save_path": "layer_wise_feature_save_path",
         "_layer_wise_feature_first_token_only": "layer_wise_feature_first_token_only",
         "_layer_wise_feature_max_num": "layer_wise_feature_max_num",
-        "_fast_dev_run": "fast_dev_run",
-        "_move_to_device": "move_to_device",
-        "_cache_dir": "cache_dir",
-        "_model_dir": "model_dir",
-        "_data_dir": "data_dir",
-        "_pixel_cache_gib": "pixel_cache_gib",
-        "_compile": "compile",
-        "_num_ray_actors": "num_ray_actors",
     }
 
     def __init__(
@@ -144,84 +118,44 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
         compile: bool = False,
         num_ray_actors: int = 0,
     ) -> None:
-        self._test_datasets = test_datasets
+        super().__init__(
+            test_datasets,
+            tasks=tasks,
+            dataloader_kwargs=dataloader_kwargs,
+            corruption=corruption,
+            corruption_severity=corruption_severity,
+            corruption_seed=corruption_seed,
+            fast_dev_run=fast_dev_run,
+            move_to_device=move_to_device,
+            cache_dir=cache_dir,
+            model_dir=model_dir,
+            data_dir=data_dir,
+            pixel_cache_gib=pixel_cache_gib,
+            compile=compile,
+            num_ray_actors=num_ray_actors,
+        )
         self._processor = processor
         self._clip_model = clip_model
         self._base_model = base_model
-        self._tasks = tasks
         self._data_processor = data_processor
-        self._dataloader_kwargs = dataloader_kwargs
-        self._corruption = corruption
-        self._corruption_severity = corruption_severity
-        self._corruption_seed = corruption_seed
         self._layer_wise_feature_save_path = layer_wise_feature_save_path
         self._layer_wise_feature_first_token_only = layer_wise_feature_first_token_only
         self._layer_wise_feature_max_num = layer_wise_feature_max_num
-        self._fast_dev_run = fast_dev_run
-        self._move_to_device = move_to_device
-        self._cache_dir = cache_dir
-        self._model_dir = model_dir
-        self._data_dir = data_dir
-        self._pixel_cache_gib = pixel_cache_gib
-        self._compile = compile
-        self._num_ray_actors = num_ray_actors
-        self._check_arguments()
+        LayerFeatures(max_num=layer_wise_feature_max_num)  # refuses what it cannot be
         self._sources = ClipSources(processor, clip_model, base_model, data_processor, cache_dir, model_dir)
-        limit = int(pixel_cache_gib * 2**30)
-        store = PixelStore(cache_directory("pixels", cache_dir), limit) if limit else None
-        self._once = ClipTasks(
-            test_datasets, self._sources, dataloader_kwargs or {}, store, cache_dir, data_dir, self._corrupted
-        )
-        self._compiled = CompiledTowers()
-        self._actors: RayScoring | None = None
-
-    @property
-    def task_names(self) -> list[str]:
-        """The names of the tasks, in the order given."""
-        return [str(name) for name in (self._test_datasets if self._tasks is None else self._tasks)]
-
-    def needed(self) -> list[Needed]:
-        """The files of the CLIP model, its tokenizer and processor, and of the data sets of the tasks."""
-        found = self._sources.needed()
-        for task in self.task_names:
-            entry = self._test_datasets[task]
-            found += task_needed(task, entry, data_dir=self._data_dir, cache_dir=self._cache_dir)
-        return found
 
     def vision_config(self) -> tuple[str, Any] | None:
         """Name and vision configuration of the CLIP model, without loading it; None if it is not given by path."""
         return self._sources.vision_config()
 
-    def evaluate_task(self, model: nn.Module, task: str) -> TaskScore:
-        """Top-1 accuracy and mean cross-entropy over the images of one task.
-
-        Raises:
-            ValueError: if the model is of another backbone than the pool's CLIP model, or a label is no class.
-        """
-        return self.evaluate_tasks([model], [task])[0][task]
-
     def evaluate_tasks(self, models: Sequence[nn.Module], tasks: Sequence[str]) -> list[dict[str, TaskScore]]:
-        """The scores of each model by task; the images of a task are prepared once for all of them."""
-        towers = [vision_tower(model) for model in models]
-        with reusing_freed_memory():  # around all tasks
-            return self._scores(towers, tasks)
-
-    def _scores(self, towers: Sequence[nn.Module], tasks: Sequence[str]) -> list[dict[str, TaskScore]]:
-        if self._layer_wise_feature_save_path is not None:
-            return [{task: self._score_with_features(tower, task) for task in tasks} for tower in towers]
-        if self._num_ray_actors:
-            return self._ray().scores(towers, tasks, autocast=self._autocast_dtype(device_of(towers[0])))
-        if is_grouped():
-            return lead(towers, tasks, device_of(towers[0]), self._plan)
-        plans = ahead((self._plan(towers, task) for task in tasks), depth=1)  # the next while one is scored
-        scores = [plan.scores(towers, device_of(towers[0])) for plan in plans]
-        by_task = dict(zip(tasks, scores, strict=True))
-        return [{task: task_score(by_task[task][place]) for task in tasks} for place in range(len(towers))]
-
-    def follow(self) -> None:
-        """In a process of a group that is not the first: score what the first one asks for, until it ends."""
+        """The scores of each model by task; with ``layer_wise_feature_save_path``, features are saved along the way."""
+        if self._layer_wise_feature_save_path is None:
+            return super().evaluate_tasks(models, tasks)
         with reusing_freed_memory():
-            follow(self._device or torch.device("cpu"), self._plan)
+            return [
+                {task: self._score_with_features(tower, task) for task in tasks} for tower in self._networks(models)
+            ]
 
     def predict(self, model: nn.Module, task: str) -> Predictions:
         """What the model says to each image of one task, and what is right, in the order of the data set.
@@ -235,7 +169,7 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
             tower = vision_tower(lent)
             pairs = [
                 (logits.argmax(dim=-1), labels)
-                for (logits,), labels in self._plan([tower], task).logits([tower], device_of(tower))
+                for (logits,), labels in self._plan([tower], task, Question((task,))).logits([tower], device_of(tower))
             ]
         predicted, labels = (torch.cat(column).cpu() for column in zip(*pairs, strict=True))
         return Predictions(predicted, labels)
@@ -271,60 +205,18 @@ class CLIPVisionModelTaskPool(BaseTaskPool):
             first_token_only=self._layer_wise_feature_first_token_only, max_num=self._layer_wise_feature_max_num
         )
         with features.collect(tower):
-            scoring = replace(self._plan([tower], task), compiled=None)  # for layers that can be watched
-            (scores,) = scoring.scores([tower], device_of(tower))
+            scoring = replace(self._plan([tower], task, Question((task,))), compiled=None)  # layers can be watched
+            ((scores,),) = scoring.scores([tower], device_of(tower))
         features.save(Path(str(self._layer_wise_feature_save_path)) / task)
         return task_score(scores)
 
-    def _plan(self, towers: Sequence[nn.Module], task: str) -> Scoring:
-        """What it takes to score towers on a task."""
+    def _networks(self, models: Sequence[nn.Module]) -> list[nn.Module]:
+        return [vision_tower(model) for model in models]
+
+    def _plan(self, networks: Sequence[nn.Module], task: str, question: Question) -> Scoring:
         with torch.inference_mode(False):  # what is kept is made as ordinary tensors
-            for tower in towers:
+            for tower in networks:
                 check_backbone(tower, self._once.heads(self._where()).side)
             prepared = self._prepared(task)
             classifier = self._once.classifier(prepared.names, self._where())
-        compiled = self._compiled if self._compile else None
-        return Scoring(classifier, prepared.batches, self._once.transform, self.autocast, compiled)
-
-    def _prepared(self, task: str) -> PreparedTask:
-        return self._once.prepared(task, first_only=self.is_fast_dev_run)
-
-    def _where(self) -> torch.device | None:
-        """The device to score on; None is where the model is."""
-        return self._device if self._move_to_device else None
-
-    def _ray(self) -> RayScoring:
-        """Actors with copies of this pool, started when they are first needed."""
-        if self._actors is None:
-            arguments = {key: getattr(self, attribute) for attribute, key in self._config_mapping.items()}
-            arguments |= {"num_ray_actors": 0, "fast_dev_run": self.is_fast_dev_run}
-            self._actors = RayScoring(self._num_ray_actors, partial(type(self), **arguments))
-        return self._actors
-
-    def _autocast_dtype(self, device: torch.device) -> torch.dtype | None:
-        """The lower precision in which the towers run; None is that of their weights."""
-        with self.autocast():
-            return torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else None
-
-    def _corrupted(self, images: LabelledImages) -> LabelledImages | CorruptedImages:
-        if self._corruption is None:
-            return images
-        return CorruptedImages(images, self._corruption, self._corruption_severity, self._corruption_seed)
-
-    def _check_arguments(self) -> None:
-        """Find mistakes in the configuration before anything is loaded."""
-        if not isinstance(self._test_datasets, Mapping):
-            raise TypeError(f"test_datasets must map names to tasks, got a {type(self._test_datasets).__name__}")
-        for task in self.task_names:
-            if task not in self._test_datasets:
-                raise KeyError(
-                    f"tasks names {task!r}, which is not in test_datasets; it has {list(self._test_datasets)}"
-                )
-            check_entry(task, self._test_datasets[task])
-        check_loader_options(self._dataloader_kwargs or {})
-        if self._corruption is not None:
-            check_corruption(self._corruption, self._corruption_severity, self._corruption_seed)
-        LayerFeatures(max_num=self._layer_wise_feature_max_num)
-        for argument, value in (("pixel_cache_gib", self._pixel_cache_gib), ("num_ray_actors", self._num_ray_actors)):
-            if value < 0:
-                raise ValueError(f"{argument} must be 0 or more, got {value}")
+        return Scoring(classifier, prepared.batches, self._once.transform, self.autocast, self._compiler)

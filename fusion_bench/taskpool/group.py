@@ -15,11 +15,10 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from fusion_bench.report import TaskScore
-from fusion_bench.taskpool.scoring import Scoring, Share, task_score
+from fusion_bench.taskpool.scoring import BatchScore, Question, Readings, Scoring, Share
 
 T = TypeVar("T")
-Plan = Callable[[Sequence[nn.Module], str], Scoring]
+Plan = Callable[[Sequence[nn.Module], str, Question], Scoring]
 
 
 def is_grouped() -> bool:
@@ -28,33 +27,32 @@ def is_grouped() -> bool:
 
 
 def lead(
-    towers: Sequence[nn.Module], tasks: Sequence[str], device: torch.device, plan: Plan
-) -> list[dict[str, TaskScore]]:
-    """In the first process: the scores of each tower by task.
+    towers: Sequence[nn.Module], question: Question, device: torch.device, plan: Plan
+) -> dict[str, list[Readings]]:
+    """In the first process: by task the scores of each tower.
 
     Args:
         towers: on ``device``; the other processes get copies.
-        tasks: names of tasks.
+        question: what is asked of them.
         device: of this process.
         plan: makes what it takes to score towers on a task.
 
     Raises:
         Exception: the first that any of the processes met.
     """
-    _broadcast((list(tasks), [copy.deepcopy(tower).cpu() for tower in towers]))
-    by_task = {task: _score(towers, task, device, plan) for task in tasks}
-    return [{task: scores[place] for task, scores in by_task.items()} for place in range(len(towers))]
+    _broadcast((question, [copy.deepcopy(tower).cpu() for tower in towers]))
+    return {task: _score(towers, task, question, device, plan) for task in question.tasks}
 
 
 def follow(device: torch.device, plan: Plan) -> None:
     """In any other process: do what the first one asks, until it has no more work."""
     while (work := _broadcast(None)) is not None:
-        tasks, towers = work
+        question, towers = work
         towers = [tower.to(device) for tower in towers]
         with torch.inference_mode():
             try:
-                for task in tasks:
-                    _score(towers, task, device, plan)
+                for task in question.tasks:
+                    _score(towers, task, question, device, plan)
             except Exception:  # the first process raises it as well, and decides what to do
                 continue
 
@@ -64,12 +62,14 @@ def dismiss() -> None:
     _broadcast(None)
 
 
-def _score(towers: Sequence[nn.Module], task: str, device: torch.device, plan: Plan) -> list[TaskScore]:
+def _score(
+    towers: Sequence[nn.Module], task: str, question: Question, device: torch.device, plan: Plan
+) -> list[Readings]:
     """The scores of each tower on one task, from the batches of all processes."""
     rank, world_size = dist.get_rank(), dist.get_world_size()
 
     def prepare() -> Scoring:
-        scoring = plan(towers, task)
+        scoring = plan(towers, task, question)
         if rank == 0:  # the others find the images in the store
             scoring.batches.prepare()
         return scoring
@@ -77,11 +77,16 @@ def _score(towers: Sequence[nn.Module], task: str, device: torch.device, plan: P
     scoring: list[Scoring] = []
     _together(lambda: scoring.append(prepare()))
     shares = _together(lambda: scoring[0].scores(towers, device, Share(rank, world_size)))
-    merged = [{} for _ in towers]  # type: list[dict[int, Any]]
+    return [_merged([share[place] for share in shares]) for place in range(len(towers))]
+
+
+def _merged(shares: Sequence[Readings]) -> Readings:
+    """The readings of one tower on the batches of all processes; one that had no batch has none to give."""
+    merged: list[dict[int, BatchScore]] = [{} for _ in range(max(map(len, shares)))]
     for share in shares:
-        for place, scores in enumerate(share):
-            merged[place].update(scores)
-    return [task_score(scores) for scores in merged]
+        for reading, scores in zip(merged, share, strict=False):
+            reading.update(scores)
+    return merged
 
 
 def _together(act: Callable[[], T]) -> list[T]:

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import log_softmax, normalize
 
 from fusion_bench.models.task_models import TaskModels
+from fusion_bench.taskpool.scoring import Answers
+
+JOINT_RULES = ("logits", "probabilities")
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,23 @@ class TaskHead:
 
 @dataclass(frozen=True)
 class OutputHeads:
-    """The heads of several tasks; the classifier of a :class:`fusion_bench.taskpool.scoring.Scoring`."""
+    """The heads of several tasks; the classifier of a :class:`fusion_bench.taskpool.scoring.Scoring`.
+
+    The settings of Xu et al., "Training-Free Pretrained Model Merging" (MuDSC), CVPR 2024, arXiv 2403.01753.
+
+    Args:
+        heads: one a task.
+        joint: how classes of different tasks are compared: by ``logits`` as they are, or by ``probabilities`` within
+            each task, as an ensemble does whose members know the classes of one task each.
+    """
 
     heads: Sequence[TaskHead]
+    joint: str = "logits"
 
     def to(self, device: torch.device) -> OutputHeads:
         """The same on another device."""
         moved = [head if head.text is None else replace(head, text=head.text.to(device)) for head in self.heads]
-        return OutputHeads(moved)
+        return replace(self, heads=moved)
 
     def logits(self, model: nn.Module, pixel_values: Tensor) -> Tensor:
         """Logits of the classes of all tasks side by side, float32 ``(images, classes)``.
@@ -88,15 +100,21 @@ class OutputHeads:
             outputs = [outputs_of(network, pixel_values) for network in networks]
         else:
             outputs = [outputs_of(model, pixel_values)] * len(self.heads)
-        return torch.cat([head.logits(one) for head, one in zip(self.heads, outputs, strict=True)], dim=1)
+        parts = [head.logits(one) for head, one in zip(self.heads, outputs, strict=True)]
+        return torch.cat(parts if self.joint == "logits" else [log_softmax(part, dim=-1) for part in parts], dim=1)
 
-    def ranges(self) -> dict[str, slice]:
-        """Where the classes of each task stand among all."""
-        found, start = {}, 0
-        for head in self.heads:
-            found[head.task] = slice(start, start + head.classes)
-            start += head.classes
-        return found
+    def own_and_union(self, task: str, logits: Tensor, labels: Tensor) -> Answers:
+        """Two readings of the images of one task: among its own classes, and among those of all.
+
+        Args:
+            task: whose images these are.
+            logits: as :meth:`logits` gives them.
+            labels: counted in the classes of the task.
+        """
+        sizes = [head.classes for head in self.heads]
+        place = [head.task for head in self.heads].index(task)
+        start = sum(sizes[:place])
+        return [(logits[:, start : start + sizes[place]], labels), (logits, labels + start)]
 
 
 def outputs_of(network: nn.Module, pixel_values: Tensor) -> Tensor:

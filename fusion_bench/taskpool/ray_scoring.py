@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from fusion_bench.report import TaskScore
+from fusion_bench.taskpool.scoring import Question, Readings
 from fusion_bench.utils.ray_session import import_ray, start_ray
 
 
@@ -28,13 +28,13 @@ class RayScoring:
         self._handles: list[Any] = []
 
     def scores(
-        self, towers: Sequence[nn.Module], tasks: Sequence[str], *, autocast: torch.dtype | None
-    ) -> list[dict[str, TaskScore]]:
-        """The scores of each tower by task.
+        self, towers: Sequence[nn.Module], question: Question, *, autocast: torch.dtype | None
+    ) -> dict[str, list[Readings]]:
+        """By task the scores of each tower.
 
         Args:
             towers: the actors get copies.
-            tasks: names of tasks.
+            question: what is asked of them.
             autocast: the lower precision in which the towers run; None is that of their weights.
 
         Raises:
@@ -47,15 +47,15 @@ class RayScoring:
 
         shared = ray.put([copy.deepcopy(tower).cpu() for tower in towers])
         pool = ActorPool(self._started(ray))
-        for task in tasks:
-            pool.submit(lambda actor, task: actor.scores.remote(shared, task, autocast), task)
-        found: dict[str, list[TaskScore]] = {}
+        for task in question.tasks:
+            pool.submit(lambda actor, task: actor.scores.remote(shared, task, question, autocast), task)
+        found: dict[str, list[Readings]] = {}
         try:
             while pool.has_next():
                 found.update([pool.get_next_unordered()])
         except RayTaskError as error:
             raise error.cause from None
-        return [{task: found[task][place] for task in tasks} for place in range(len(towers))]
+        return {task: found[task] for task in question.tasks}
 
     def _started(self, ray: Any) -> list[Any]:
         if not self._handles:
@@ -76,12 +76,13 @@ class _Scorer:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def scores(
-        self, towers: Sequence[nn.Module], task: str, autocast: torch.dtype | None
-    ) -> tuple[str, list[TaskScore]]:
-        """The name of a task, and the score of each tower on it."""
+        self, towers: Sequence[nn.Module], task: str, question: Question, autocast: torch.dtype | None
+    ) -> tuple[str, list[Readings]]:
+        """The name of a task, and the scores of each tower on it."""
         context: Callable[[], AbstractContextManager[object]] = nullcontext
         if autocast is not None:
             context = partial(torch.autocast, self._device.type, dtype=autocast)
         self._pool.setup(device=self._device, autocast=context)
-        reports = self._pool.evaluate_many({str(place): tower for place, tower in enumerate(towers)}, tasks=[task])
-        return task, [report.scores[task] for report in reports.values()]
+        with ExitStack() as stack:
+            lent = [stack.enter_context(self._pool.ready(tower)) for tower in towers]
+            return task, self._pool.batch_scores(lent, question, [task])[task]

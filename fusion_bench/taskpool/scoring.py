@@ -1,4 +1,4 @@
-"""From batches of images to the accuracy and loss of one or several vision towers."""
+"""From batches of images to the accuracy and loss of one or several networks."""
 
 from __future__ import annotations
 
@@ -16,9 +16,22 @@ from fusion_bench.dataset.kept_pixels import Batch
 from fusion_bench.dataset.pixels import PixelTransform
 from fusion_bench.models.clip_vision import float_dtype
 from fusion_bench.report import TaskScore
-from fusion_bench.taskpool.compiled import CompiledTower, CompiledTowers
+from fusion_bench.taskpool.compiled import CompiledNetworks, is_compiled
 from fusion_bench.taskpool.parts import can_be_split, logits_at_once, logits_in_parts
 from fusion_bench.utils.ahead import ahead
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of models: how they do on some tasks.
+
+    Args:
+        tasks: their names.
+        joint: how classes of different tasks are compared, where the task pool compares them.
+    """
+
+    tasks: tuple[str, ...]
+    joint: str = "logits"
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,8 @@ class BatchScore:
 
 
 BatchScores = Mapping[int, BatchScore]  # by number of the batch
+Readings = Sequence[BatchScores]  # of one model on one task: among the classes of the task, and other ways to read it
+Answers = Sequence[tuple[Tensor, Tensor]]  # logits and labels of a batch, for each reading
 
 
 class Classifier(Protocol):
@@ -82,15 +97,30 @@ class Tally:
         ]
 
 
+def as_they_are(logits: Tensor, labels: Tensor) -> Answers:
+    """One reading: the logits are of the classes of the task."""
+    return [(logits, labels)]
+
+
 @dataclass(frozen=True)
 class Scoring:
-    """What it takes to score towers on the images of one task; with ``compiled``, through ``torch.compile``."""
+    """What it takes to score networks on the images of one task.
+
+    Args:
+        classifier: makes logits with a network.
+        batches: the images.
+        transform: from what is kept of an image to what a network takes.
+        autocast: the precision.
+        compiled: runs networks through ``torch.compile``; None runs them as they are.
+        read: from logits and labels to those that are counted.
+    """
 
     classifier: Classifier
     batches: PixelBatches
     transform: PixelTransform
     autocast: Callable[[], AbstractContextManager[object]]
-    compiled: CompiledTowers | None = None
+    compiled: CompiledNetworks | None = None
+    read: Callable[[Tensor, Tensor], Answers] = as_they_are
 
     def logits(
         self, towers: Sequence[nn.Module], device: torch.device, share: Share = Share()
@@ -104,21 +134,24 @@ class Scoring:
             pixels = self.transform.decode(encoded)
             return [classifier.logits(tower, pixels.to(dtype)) for tower, dtype in zip(towers, dtypes, strict=True)]
 
-        if device.type != "cpu" or any(isinstance(tower, CompiledTower) for tower in towers):
+        if device.type != "cpu" or any(map(is_compiled, towers)):
             yield from ((logits(encoded), labels) for encoded, labels in batches)
         elif all(map(can_be_split, towers)):
             yield from logits_in_parts(logits, batches, self.autocast)
         else:
             yield from logits_at_once(logits, batches)
 
-    def scores(self, towers: Sequence[nn.Module], device: torch.device, share: Share = Share()) -> list[BatchScores]:
+    def scores(self, towers: Sequence[nn.Module], device: torch.device, share: Share = Share()) -> list[Readings]:
         """The scores of this process's batches, for each tower."""
         towers = towers if self.compiled is None else self.compiled.of(towers)
-        tally = Tally()
+        tally, readings = Tally(), 1
         with self.autocast():  # around all batches: weights are cast once
             for logits, labels in self.logits(towers, device, share):
-                tally.add([(one, labels) for one in logits])
-        return list(tally.columns(share)) or [{} for _ in towers]
+                answers = [self.read(one, labels) for one in logits]
+                readings = len(answers[0])
+                tally.add([pair for one in answers for pair in one])
+        columns = tally.columns(share) or [{} for _ in towers]
+        return [columns[start : start + readings] for start in range(0, len(columns), readings)]
 
 
 def task_score(scores: BatchScores) -> TaskScore:

@@ -105,6 +105,13 @@ def build(config: Any, **extra: Any) -> Any:
     return instantiate(config, **extra, _recursive_=False, _convert_="none")
 
 
+def build_plain(config: Any) -> Any:
+    """As :func:`build`, for what is not of this package: nested settings are handed over as dicts and lists."""
+    from hydra.utils import instantiate
+
+    return instantiate(config, _recursive_=False, _convert_="all")
+
+
 def locate(target: str) -> Any:
     """The object a dotted path names.
 

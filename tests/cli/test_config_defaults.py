@@ -16,6 +16,7 @@ TOP = {
     "print_config": True,
     "print_function_call": True,
     "merged_model_save_path": None,
+    "orders": None,
     "merged_model_save_kwargs": None,
     "report_save_path": "{log_dir}/program_report.json",
     "individual_accuracy": None,

@@ -38,3 +38,10 @@ def test_a_task_may_be_added_under_any_name():
     )
     tasks = Request.from_argv(["taskpool.test_datasets.birds=b.yaml", "taskpool.test_datasets.mnist=x"]).compose()
     assert (tasks.taskpool.test_datasets.birds, tasks.taskpool.test_datasets.mnist) == ("b.yaml", "x")
+
+
+def test_models_and_their_data_may_be_given_as_mappings():
+    pool = "modelpool=ImageClassificationModelPool/_template"
+    given = ["modelpool.models={a: x, b: y}", "modelpool.train_datasets={a: z}"]
+    config = Request.from_argv([pool, *given]).compose().modelpool
+    assert (config.models, config.train_datasets) == ({"a": "x", "b": "y"}, {"a": "z"})

@@ -14,8 +14,12 @@ REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / "config"
 SCRIPTS = sorted(REPOSITORY.glob("examples/**/*.sh"))
 RUNNABLE = [
-    script for script in SCRIPTS if script.parent.name == "opcm" and script.name not in ("common.sh", "sweep.sh")
-]  # the latter has its own tests
+    script
+    for script in SCRIPTS
+    if script.parent.name == "opcm" and script.name not in ("common.sh", "sweep.sh", "compare.sh")
+]  # the last two have tests of their own
+
+CONTINUAL = sorted(CONFIG.glob("method/opcm/*.yaml"))
 
 FAKE = """#!/usr/bin/env bash
 echo "$@" >> "$CALLS"
@@ -148,6 +152,41 @@ def test_a_sweep_is_one_call_and_runs_what_is_missing(shell, tmp_path: Path, lau
     assert calls == []
     assert re.search(r"^opcm/opcm +0\.2 +2 ", table, re.MULTILINE)
     assert re.search(r"^opcm/opcm +0\.8 +2 ", table, re.MULTILINE)
+
+
+COMPARE = REPOSITORY / "examples/opcm/compare.sh"
+
+
+@pytest.fixture
+def comparing(shell, tmp_path: Path):
+    """Runs the comparison with a stand-in for the command that reports, which notes its arguments."""
+    tool = tmp_path / "bin" / "fusion_bench_report"
+    tool.write_text('#!/usr/bin/env bash\necho "REPORT $*" >> "$CALLS"\nwhile [[ $1 != --html ]]; do shift; done\n'
+                    'mkdir -p "$(dirname "$2")"; echo page > "$2"\n')  # fmt: skip
+    tool.chmod(0o755)
+    return lambda **settings: shell(COMPARE, FUSION_BENCH_REPORT=str(tool), **settings)
+
+
+def test_a_comparison_runs_every_continual_method_over_the_same_orders_and_then_nothing(comparing, tmp_path: Path):
+    calls, text = comparing(ORDERS="3", SEED="7")
+    *runs, report = calls
+    over_orders = [call for call in runs if "orders.count=3" in call.split() and "orders.seed=7" in call.split()]
+    methods = {re.findall(r"\bmethod=(\S+)", call)[0] for call in over_orders}
+    assert methods == {path.relative_to(CONFIG / "method").with_suffix("").as_posix() for path in CONTINUAL}
+    assert {re.findall(r"\bmethod=(\S+)", call)[0] for call in runs} - methods == {"analysis/individual", "dummy"}
+    page = re.findall(r"--html (\S+)", report)[0]
+    assert Path(page).read_text() == "page\n"
+    assert f"comparison: {Path(page).parent}" in text
+    again, same = comparing(ORDERS="3", SEED="7")
+    assert again == []
+    assert same.splitlines()[-1] == text.splitlines()[-1]
+
+
+def test_a_comparison_uses_the_individual_accuracies_that_it_measured(comparing):
+    calls, _ = comparing(INDIVIDUAL="tiny8/individual.json")
+    individual, *others = (re.findall(r"individual_accuracy=(\S+)", call) for call in calls[:-1])
+    assert individual == ["tiny8/individual.json"]
+    assert all(len(found) == 1 and found[0].endswith("individual/version_0/program_report.json") for found in others)
 
 
 def test_a_sweep_knows_its_launchers(shell):

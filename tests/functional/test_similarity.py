@@ -23,7 +23,7 @@ def test_published_activation_correlation_with_a_dead_unit_and_batches_of_unequa
     for features in published_batches():
         statistics.add([unit_rows(feature) for feature in features], len(features[0]))
     expected = arrays()["cov.correlation"]
-    torch.testing.assert_close(statistics.correlation(), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(statistics.correlation_(), expected, rtol=0, atol=1e-6)
     assert (expected == 0).all(dim=1).any()  # the dead unit
 
 
@@ -32,7 +32,7 @@ def test_the_block_between_two_models_is_the_same_without_the_rest():
     for features in published_batches():
         for statistics in (whole, cross):
             statistics.add([unit_rows(feature) for feature in features], len(features[0]))
-    torch.testing.assert_close(cross.correlation()[0], whole.correlation()[:6, 6:])
+    torch.testing.assert_close(cross.correlation_()[0], whole.correlation_()[:6, 6:])
 
 
 def test_a_large_mean_costs_no_precision():
@@ -42,12 +42,12 @@ def test_a_large_mean_costs_no_precision():
     for part in (rows + 3000.0).split(100, dim=1):
         statistics.add([part, part], 10)
     expected = torch.corrcoef((rows + 3000.0).double())
-    torch.testing.assert_close(statistics.correlation()[0].double(), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(statistics.correlation_()[0].double(), expected, rtol=0, atol=1e-5)
 
 
 def test_no_data():
     with pytest.raises(ValueError, match="no data was given"):
-        FeatureStatistics(cross=True).correlation()
+        FeatureStatistics(cross=True).correlation_()
 
 
 @pytest.mark.parametrize("cross", [True, False])

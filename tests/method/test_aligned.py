@@ -11,6 +11,7 @@ from torch import nn
 
 from fusion_bench.method.mudsc import ActivationAlign, MuDSC, PlainAverage, WeightAlign
 from fusion_bench.modelpool import BaseModelPool
+from fusion_bench.models.mlp import MLP
 
 
 def test_batch_norms_are_estimated_anew_on_the_union():
@@ -34,6 +35,20 @@ def test_batch_norms_of_the_models_can_be_estimated_anew_first():
         WeightAlign(input_statistics=True).run({"a": make_net("resnet_bn"), "b": make_net("resnet_bn", 1)})
 
 
+def test_the_published_code_estimates_batch_norms_of_the_models_anew():
+    networks = dict(oracle_pool("resnet_bn").named_models())
+    brighter = case("resnet_bn")["inputs"]["act_batches"].flatten(0, 1) + 1
+    pool = BaseModelPool(networks, train_datasets=dict.fromkeys(networks, brighter))
+
+    def means(given=pool, **options):
+        return PlainAverage(statistics="none", batch_size=256, **options).run(given).bn1.running_mean
+
+    assert torch.equal(means(faithful=True), means(input_statistics=True))
+    assert torch.equal(means(faithful=True, input_statistics=False), means())
+    assert not torch.allclose(means(faithful=True), means(), atol=0.1)
+    assert torch.equal(means(networks, faithful=True), means())  # without training data
+
+
 def test_images_can_be_bounded(monkeypatch):
     asked = []
     pool = oracle_pool()
@@ -50,9 +65,12 @@ def test_weights_by_name():
     torch.testing.assert_close(merged.fc3.weight, 0.25 * first.fc3.weight + 0.75 * second.fc3.weight)
 
 
-def test_one_model_comes_back_as_it_is():
+def test_one_model_comes_back_as_it_is(caplog):
     model = make_net("resnet_bn")
-    merged = MuDSC().run({"only": model})
+    caplog.set_level("INFO")
+    options = {"input_statistics": True, "statistics": "batch_norm", "faithful": True}
+    merged = MuDSC(**options).run(BaseModelPool({"only": model}, train_datasets={"only": inputs_for("resnet_bn", 9)}))
+    assert "one model, 'only', which is the result as it is" in caplog.text
     assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in merged.state_dict().items())
 
 
@@ -78,6 +96,15 @@ class TestErrors:
         with pytest.raises(ValueError, match=r"alpha=0 compares activations, which takes training data, .* none for"):
             ActivationAlign().run({"a": make_net("mlp"), "b": make_net("mlp", 1)})
 
+    def test_no_data_of_one_model(self):
+        models = {"a": make_net("mlp"), "b": make_net("mlp", 1)}
+        with pytest.raises(ValueError, match=r"the model pool has none for \['b'\]; give it train_datasets"):
+            ActivationAlign().run(BaseModelPool(models, train_datasets={"a": inputs_for("mlp")}))
+
+    def test_no_such_spec(self):
+        with pytest.raises(FileNotFoundError, match=r"no permutation spec at nowhere\.yaml; spec must be a YAML file"):
+            WeightAlign(spec="nowhere.yaml").run({"a": make_net("mlp"), "b": make_net("mlp", 1)})
+
     def test_no_data_for_statistics_that_are_asked_for(self):
         with pytest.raises(ValueError, match="statistics=repair takes training data, and the model pool has none"):
             WeightAlign(statistics="repair").run({"a": make_net("mlp"), "b": make_net("mlp", 1)})
@@ -87,20 +114,24 @@ class TestErrors:
         assert "keeps statistics that do not fit it" in caplog.text
 
     def test_different_architectures(self):
-        with pytest.raises(ValueError, match="'b'"):
+        with pytest.raises(
+            ValueError, match="model 'b' is a VGG, 'a' a MLP: units can be matched between models of one"
+        ):
             WeightAlign().run({"a": make_net("mlp"), "b": make_net("vgg")})
+        with pytest.raises(ValueError, match=r"'b' lacks the tensor 'fc4\.weight'"):
+            WeightAlign().run({"a": MLP(9, [8, 6, 6], 3), "b": make_net("mlp")})
 
     def test_different_widths(self):
         other = make_net("mlp")
         other.fc1 = nn.Linear(9, 7)
-        with pytest.raises(ValueError, match=r"fc1\.weight"):
+        with pytest.raises(ValueError, match=r"'fc1\.weight' has shape \(7, 9\), .* models of the same widths"):
             WeightAlign().run({"a": make_net("mlp"), "b": other})
 
     def test_nan_activations(self):
         inputs = inputs_for("mlp", 4)
         inputs[1, 2] = float("nan")
         models = {"a": make_net("mlp"), "b": make_net("mlp", 1)}
-        with pytest.raises(ValueError, match="model 0 computes NaN or infinite activations at 'fc2'"):
+        with pytest.raises(ValueError, match="model 'a' computes NaN or infinite activations at 'fc2', so its"):
             MuDSC().run(BaseModelPool(models, train_datasets=dict.fromkeys(models, inputs)))
 
     def test_no_models(self):
@@ -111,6 +142,7 @@ class TestErrors:
         ("options", "message"),
         [
             ({"statistics": "all"}, "statistics must be one of auto, batch_norm, repair, none; got 'all'"),
+            ({"input_statistics": "yes"}, "input_statistics must be true, false or null, got 'yes'"),
             ({"images": 0}, "images must be at least 1, got 0"),
             ({"alpha": 2}, r"alpha must be in \[0, 1\], got 2"),
         ],
@@ -131,3 +163,18 @@ def test_the_models_are_left_alone():
     for name, model in models.items():
         assert all(torch.equal(tensor, before[name][key]) for key, tensor in model.state_dict().items())
         assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_half_precision_is_computed_in_float32_and_given_back_as_it_was(monkeypatch):
+    inputs = inputs_for("mlp", 40)
+    models = {name: make_net("mlp", seed).to(torch.bfloat16) for seed, name in enumerate("ab")}
+    seen = []
+    forward = nn.Linear.forward
+    monkeypatch.setattr(nn.Linear, "forward", lambda self, x: seen.append(x.dtype) or forward(self, x))
+    pool = BaseModelPool(models, train_datasets=dict.fromkeys(models, inputs))
+    for method in (MuDSC(), MuDSC(alpha="auto", alphas=[0.0, 1.0], alpha_data="train"), MuDSC(separate=["fc3.*"])):
+        merged = method.run(pool)
+        assert {tensor.dtype for tensor in merged.state_dict().values()} == {torch.bfloat16}
+    moved = WeightAlign().moved_models(pool)
+    assert {tensor.dtype for tensor in moved["b"].state_dict().values()} == {torch.bfloat16}
+    assert set(seen) == {torch.float32}

@@ -95,7 +95,7 @@ def test_all_gpus_are_as_many_as_there_are(monkeypatch):
 def test_mistakes_are_found_before_processes_start(tmp_path):
     with pytest.raises(ValueError, match=r"fabric\.strategy must be auto or ddp .* got 'fsdp'"):
         group.group_settings({"devices": 2, "strategy": "fsdp"})
-    with pytest.raises(ValueError, match="a DummyTaskPool cannot: set fabric"):
+    with pytest.raises(ValueError, match="a DummyTaskPool cannot share it: set fabric"):
         group.check_group({"devices": 2}, DummyTaskPool())
     program = FabricModelFusionProgram(
         method={"_target_": "fusion_bench.method.dummy.Dummy"},

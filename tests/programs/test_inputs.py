@@ -10,6 +10,7 @@ from fusion_bench.method.dummy import Dummy
 from fusion_bench.method.mudsc import ActivationAlign, WeightAlign
 from fusion_bench.method.opcm.opcm import OPCM
 from fusion_bench.method.simple_average import SimpleAverage
+from fusion_bench.modelpool import ImageClassificationModelPool
 from fusion_bench.modelpool.clip_vision import CLIPVisionModelPool
 from fusion_bench.models.fingerprint import combined_sha256, sha256
 from fusion_bench.programs.fusion import individual_accuracies
@@ -164,6 +165,7 @@ def test_training_data_of_a_method_is_found_before_the_run(fake_hub, never_merge
         (WeightAlign(statistics="none"), []),
         (SimpleAverage(), []),
         (LossBarrier(), ["mnist", "digits"]),
+        (LossBarrier(corrected=False), []),
         (LossLandscape(merging=ActivationAlign(), models=["digits", "mnist"]), ["digits", "mnist"]),
         (LossLandscape(), []),
     ],
@@ -173,3 +175,12 @@ def test_which_training_data_is_read(method, expected):
     assert method.trained_names(pool) == expected
     assert [part.section for part in needed_by_method(method, pool)] == ["training_datasets"] * len(expected)
     assert method.trained_names(CLIPVisionModelPool(IDS, train_datasets={"mnist": "a/b"})) == []
+
+
+def test_data_for_batch_norms_of_a_landscape_are_found_before_the_run():
+    models = {"mnist": "a/mnist", "digits": "a/digits"}
+    pool = ImageClassificationModelPool(models, train_datasets={"mnist": "a/b", "digits": "c/d"})
+    assert LossLandscape(models=["digits", "mnist"]).trained_names(pool) == ["digits", "mnist"]
+    assert len(needed_by_method(LossLandscape(), pool)) == 2
+    assert LossLandscape(statistics_images=0).trained_names(pool) == []
+    assert LossLandscape().trained_names(ImageClassificationModelPool(models, train_datasets={"mnist": "a/b"})) == []

@@ -11,6 +11,7 @@ from helpers import HashTaskPool, files_of, make_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
+from ray_sessions import start_ray_for_tests
 
 from fusion_bench.callbacks.shared_scores import SharedScores
 from fusion_bench.method.opcm.opcm import OPCM
@@ -25,9 +26,14 @@ from fusion_bench.programs.order_runs import OrderRuns
 from fusion_bench.programs.orders import OrderError, draw_orders
 from fusion_bench.report import EvalReport, ModelInfo, TaskScore
 from fusion_bench.utils.executors import SerialExecutor, ThreadExecutor
+from fusion_bench.utils.ray_executor import RayExecutor
 
 NAMES = ["a", "b", "c", "d"]
 SKIPPED = ("cli.log", "overrides.yaml", "config.yaml", "provenance.json", "metrics.csv", "metrics_0.csv")
+
+
+HERE = Path(__file__).parent
+PATHS = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])  # of processes of Ray
 
 
 def merge(method, log_dir=None, taskpool=None, models=None, **settings):
@@ -379,10 +385,34 @@ def test_global_random_state_is_left_alone():
 @pytest.mark.slow
 def test_orders_on_ray_give_the_same_files(tmp_path, monkeypatch):
     pytest.importorskip("ray")
-    monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    )
+    monkeypatch.setenv("PYTHONPATH", PATHS)
     program(tmp_path / "here").run()
     program(tmp_path / "there", orders={"count": 3, "seed": 42, "parallel": 2, "backend": "ray"}).run()
     here, there = results(tmp_path / "here"), results(tmp_path / "there")
     assert there == here
+
+
+@pytest.mark.slow
+def test_a_failure_on_ray_names_the_order_and_actors_of_ray_serve_all_orders(tmp_path, monkeypatch, request):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", PATHS)
+    ray = start_ray_for_tests(4)
+    request.addfinalizer(ray.shutdown)
+    monkeypatch.setattr("ray.shutdown", lambda: pytest.fail("a Ray that was there before is left running"))
+    settings = {"count": 2, "seed": 1}
+    merge_in_orders(OPCM(), make_models(), HashTaskPool(), orders=settings, log_dir=tmp_path / "here")
+    with RayExecutor(2) as executor:
+        merge_in_orders(
+            OPCM(), make_models(), HashTaskPool(), orders=settings, log_dir=tmp_path / "tensors", executor=executor
+        )
+        orders = {**settings, "parallel": 2}  # on Ray, as the executor is
+        merge_in_orders(
+            OPCM(), make_models(), HashTaskPool(), orders=orders, log_dir=tmp_path / "orders", executor=executor
+        )
+        failing = Failing(1, ValueError("broken"))
+        with pytest.raises(OrderError, match=r"order \d of 2 \(.*\) failed: broken\. 0 of 2 orders are finished"):
+            merge_in_orders(
+                OPCM(), make_models(), failing, orders=orders, log_dir=tmp_path / "failing", executor=executor
+            )
+    assert table_of(tmp_path / "tensors") == table_of(tmp_path / "orders") == table_of(tmp_path / "here")
+    assert results(tmp_path / "orders") == results(tmp_path / "here")

@@ -17,8 +17,8 @@ from fusion_bench.dataset.registry import class_names
 from fusion_bench.dataset.task import ClassificationTask
 from fusion_bench.models.clip_loading import default_image_processor
 from fusion_bench.taskpool import clip_sources as sources_module
-from fusion_bench.taskpool import clip_tasks
 from fusion_bench.taskpool import heads as heads_module
+from fusion_bench.taskpool import image_tasks
 from fusion_bench.taskpool.clip_vision import CLIPVisionModelTaskPool
 
 SIZES = {"mnist": 11, "tiny8/letters": 7, "digits": 5}
@@ -131,7 +131,7 @@ def test_nothing_is_set_up_before_it_is_needed(make_pool, tower, counted):
 
 
 def test_data_that_is_too_large_to_keep_is_read_each_time(make_pool, tower, counted, monkeypatch):
-    monkeypatch.setattr(clip_tasks, "KEPT_PIXEL_BYTES", 0)
+    monkeypatch.setattr(image_tasks, "KEPT_PIXEL_BYTES", 0)
     pool = make_pool()
     first = pool.evaluate(tower)
     read = counted["image"]

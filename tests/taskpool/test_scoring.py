@@ -1,19 +1,15 @@
 """Several models at once, processes that share the work, compiled towers: the same numbers every time."""
 
 import copy
-import multiprocessing
-import os
-import socket
-import traceback
 
 import pytest
 import torch
-import torch.distributed as dist
 from clip_files import make_clip, make_rows
+from process_pairs import in_two_processes
 
 from fusion_bench.dataset.images import LabelledImages
 from fusion_bench.taskpool.clip_vision import CLIPVisionModelTaskPool
-from fusion_bench.taskpool.compiled import CompiledTowers
+from fusion_bench.taskpool.compiled import CompiledNetworks
 from fusion_bench.taskpool.group import dismiss
 
 ROWS = {"mnist": make_rows(11, 10, 0), "digits": make_rows(5, 10, 1)}
@@ -34,7 +30,7 @@ def test_many_models_score_as_each_alone(tiny_clip_dir, towers, monkeypatch):
     expected = {name: make_pool(tiny_clip_dir).evaluate(tower, name) for name, tower in towers.items()}
     read, row = [], LabelledImages.row
     monkeypatch.setattr(LabelledImages, "row", lambda self, index: read.append(index) or row(self, index))
-    monkeypatch.setattr("fusion_bench.taskpool.clip_tasks.KEPT_PIXEL_BYTES", 0)
+    monkeypatch.setattr("fusion_bench.taskpool.image_tasks.KEPT_PIXEL_BYTES", 0)
     pool = make_pool(tiny_clip_dir)
     assert pool.evaluate_many(towers) == expected
     assert len(read) == 16  # once for all models, though nothing is kept
@@ -126,7 +122,7 @@ def test_features_are_taken_from_layers_that_are_not_compiled(tiny_clip_dir, tow
 
 
 def test_another_architecture_is_compiled_anew(eager_compile):
-    compiled, tower = CompiledTowers(), make_clip(1).vision_model
+    compiled, tower = CompiledNetworks(), make_clip(1).vision_model
     (first,) = compiled.of([tower])
     (second,) = compiled.of([make_clip(2).vision_model])
     (third,) = compiled.of([make_clip(2, hidden=64).vision_model])
@@ -135,36 +131,6 @@ def test_another_architecture_is_compiled_anew(eager_compile):
 
 
 # ---- several processes
-
-
-def _member(rank, port, directory, queue, work):
-    """One process of a group of two."""
-    try:
-        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-        torch.set_num_threads(1)
-        dist.init_process_group("gloo", rank=rank, world_size=2)
-        queue.put((rank, work(rank, directory)))
-        dist.destroy_process_group()
-    except BaseException:
-        queue.put((rank, traceback.format_exc()))
-        raise
-
-
-def _in_two_processes(directory, work):
-    """What ``work(rank, directory)`` gives in each of two processes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    members = [context.Process(target=_member, args=(rank, port, directory, queue, work)) for rank in range(2)]
-    for member in members:
-        member.start()
-    results = dict(queue.get(timeout=120) for _ in members)
-    for member in members:
-        member.join(60)
-    assert [member.exitcode for member in members] == [0, 0], results
-    return results[0], results[1]
 
 
 def _score_in_turn(rank, directory):
@@ -193,7 +159,7 @@ def _score_compiled(rank, directory):
 
 
 def test_two_processes_give_the_numbers_of_one(tiny_clip_dir, towers):
-    (first, second), _ = _in_two_processes(tiny_clip_dir, _score_in_turn)
+    (first, second), _ = in_two_processes(tiny_clip_dir, _score_in_turn)
     pool = make_pool(tiny_clip_dir)
     for name in ("model 1", "model 2"):
         assert first[name] == pool.evaluate(towers[name], name)  # bit by bit
@@ -201,7 +167,7 @@ def test_two_processes_give_the_numbers_of_one(tiny_clip_dir, towers):
 
 
 def test_each_of_two_processes_compiles(tiny_clip_dir, towers):
-    report, compiled = _in_two_processes(tiny_clip_dir, _score_compiled)
+    report, compiled = in_two_processes(tiny_clip_dir, _score_compiled)
     assert compiled == 1
     expected = make_pool(tiny_clip_dir).evaluate(towers["model 1"])
     for task in ROWS:

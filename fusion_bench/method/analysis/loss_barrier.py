@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any
 
@@ -41,6 +41,7 @@ class LossBarrier(BaseAlgorithm):
         tasks: names of tasks of the task pool; null is those named like the models, or all if none is.
         points: how many points of the line, its ends included.
         corrected: draw a third curve, with the statistics corrected at each point as ``alignment`` says.
+        statistics_images: training images that this takes at each point; null is all.
     """
 
     models: Sequence[str] | None = None
@@ -48,10 +49,13 @@ class LossBarrier(BaseAlgorithm):
     tasks: Sequence[str] | None = None
     points: int = 11
     corrected: bool = True
+    statistics_images: int | None = 500
 
     def __post_init__(self) -> None:
         if self.points < 3:
             raise ValueError(f"points must be at least 3, got {self.points}")
+        if self.statistics_images is not None and self.statistics_images < 1:
+            raise ValueError(f"statistics_images must be at least 1, got {self.statistics_images}")
 
     def loaded_names(self, modelpool: BaseModelPool) -> list[str]:
         """The two models, and the one whose architecture the result has."""
@@ -59,7 +63,10 @@ class LossBarrier(BaseAlgorithm):
 
     def trained_names(self, modelpool: BaseModelPool) -> list[str]:
         """Those of which ``alignment`` reads training data."""
-        return trained_by(self.alignment, pair_of(self.models, modelpool))
+        alignment = built(self.alignment)
+        if isinstance(alignment, AlignedAlgorithm) and not self.corrected:
+            alignment = replace(alignment, statistics="none")  # of which nothing is seen then
+        return trained_by(alignment, pair_of(self.models, modelpool))
 
     def run(
         self, modelpool: BaseModelPool | Mapping[str, Any] | Sequence[Any], runtime: Runtime | None = None
@@ -108,14 +115,19 @@ class LossBarrier(BaseAlgorithm):
             ends[AFTER] = [moved[name].state_dict() for name in names]
             lines = {line: partial(_between, pool, _on_cpu(two), runtime.device) for line, two in ends.items()}
             if self.corrected:
-                lines[CORRECTED] = partial(_corrected, pool, alignment, moved, aside)
+                corrected = replace(alignment, statistics_images=self.statistics_images)
+                lines[CORRECTED] = partial(_corrected, pool, corrected, moved, aside)
             t = torch.linspace(0, 1, self.points, dtype=torch.float64)
-            curves = {name: self._curve(line, t, judge) for name, line in lines.items()}
+            curves = {name: self._curve(name, line, t, judge) for name, line in lines.items()}
             halfway = list(lines.values())[-1](0.5)
         return halfway, BarrierCurves(ends=(names[0], names[1]), t=t, curves=curves)
 
-    def _curve(self, line: Any, t: torch.Tensor, judge: Judge) -> Surface:
-        return Surface.from_reports([judge(line(place)) for place in t.tolist()], (len(t),))
+    def _curve(self, name: str, line: Any, t: torch.Tensor, judge: Judge) -> Surface:
+        reports = []
+        for place in t.tolist():
+            reports.append(judge(line(place)))
+            log.info("loss barrier, %s: %d of %d points", name, len(reports), len(t))
+        return Surface.from_reports(reports, (len(t),))
 
 
 def _between(pool: BaseModelPool, ends: Sequence[Params], device: torch.device, t: float) -> nn.Module:

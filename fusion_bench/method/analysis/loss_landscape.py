@@ -21,6 +21,7 @@ from fusion_bench.method.base_algorithm import BaseAlgorithm
 from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool, as_modelpool
 from fusion_bench.modelpool.input_batches import fit_for
 from fusion_bench.models.batch_norm import batch_norms, reestimate_
+from fusion_bench.models.precision import is_half
 from fusion_bench.report import EvalReport
 from fusion_bench.reporting.landscape import Landscape, Surface
 from fusion_bench.runtime import Runtime
@@ -75,8 +76,15 @@ class LossLandscape(BaseAlgorithm):
         return pair_of(self.models, modelpool).all_model_names
 
     def trained_names(self, modelpool: BaseModelPool) -> list[str]:
-        """Those of which ``merging`` reads training data."""
-        return trained_by(self.merging, pair_of(self.models, modelpool))
+        """Those of which ``merging`` reads training data, and those on which statistics are estimated anew."""
+        pair = pair_of(self.models, modelpool)
+        return list(dict.fromkeys([*trained_by(self.merging, pair), *self._estimated_on(pair)]))
+
+    def _estimated_on(self, pair: BaseModelPool) -> list[str]:
+        """The models whose training data batch normalisations are estimated on, if the models may have any."""
+        names = pair.model_names
+        used = self.statistics_images != 0 and pair.may_have_batch_norms and pair.has_train_datasets(names)
+        return names if used else []
 
     def run(
         self, modelpool: BaseModelPool | Mapping[str, Any] | Sequence[Any], runtime: Runtime | None = None
@@ -121,7 +129,9 @@ class LossLandscape(BaseAlgorithm):
         with runtime.profile("loss landscape"):
             networks = _networks(pool, names, merged)
             counted = [name for name, parameter in merged.named_parameters() if is_mergeable(parameter)]
-            walk = _Walk(self, pool, names, _corners(networks, counted), _in_full_precision(merged), judge)
+            walk = _Walk(
+                self, pool, self._estimated_on(pool), _corners(networks, counted), _in_full_precision(merged), judge
+            )
             return merged, walk.landscape(networks, counted)
 
 
@@ -141,9 +151,8 @@ def _networks(pool: BaseModelPool, names: Sequence[str], merged: nn.Module) -> d
 
 def _in_full_precision(model: nn.Module) -> nn.Module:
     """A copy of a model in float32 at least, in which steps between networks are not lost to rounding."""
-    half = any(parameter.dtype in (torch.float16, torch.bfloat16) for parameter in model.parameters())
     copied = copy.deepcopy(model)
-    return copied.float() if half else copied
+    return copied.float() if is_half(model) else copied
 
 
 def _corners(networks: Mapping[str, Params], counted: Sequence[str]) -> list[Params]:
@@ -169,7 +178,7 @@ class _Walk:
 
     method: LossLandscape
     pool: BaseModelPool
-    names: Sequence[str]
+    estimated_on: Sequence[str]
     corners: Sequence[Params]
     model: nn.Module
     judge: Judge
@@ -197,13 +206,12 @@ class _Walk:
     def _score(self, shares: Sequence[float]) -> EvalReport:
         """The scores of the network that the corners make with these shares."""
         self.model.load_state_dict({name: combine(self.corners, shares, name) for name in self.corners[0]})
-        limit = self.method.statistics_images
-        if limit != 0 and batch_norms(self.model) and self.pool.has_train_datasets(self.names):
-            reestimate_(self.model, self._batches(limit))
+        if self.estimated_on and batch_norms(self.model):
+            reestimate_(self.model, self._batches())
         return self.judge(self.model)
 
-    def _batches(self, limit: int | None) -> Iterator[Tensor]:
+    def _batches(self) -> Iterator[Tensor]:
         generator = generator_for(self.method.seed, "statistics")
-        size = self.method.batch_size
-        batches = self.pool.input_batches(self.names, batch_size=size, limit=limit, generator=generator)
+        size, limit = self.method.batch_size, self.method.statistics_images
+        batches = self.pool.input_batches(self.estimated_on, batch_size=size, limit=limit, generator=generator)
         return fit_for(self.model, batches)

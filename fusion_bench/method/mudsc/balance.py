@@ -126,21 +126,26 @@ def agreement(
     return sum(means) / len(means)
 
 
+def best_of(scores: Mapping[float, float]) -> float | None:
+    """The balance with the largest score, the first of equals; None if no score is a number."""
+    known = [alpha for alpha, score in scores.items() if not math.isnan(score)]
+    return max(known, key=lambda alpha: scores[alpha], default=None)
+
+
 def report_curve(scores: Mapping[float, float], *, labelled: bool, log_dir: Path | None) -> float:
-    """The balance with the largest score, the first of equals; the whole curve goes to the log and to ``log_dir``.
+    """The best balance; the whole curve goes to the log and to ``log_dir``.
 
     Raises:
         ValueError: if no score is a number.
     """
-    known = {alpha: score for alpha, score in scores.items() if not math.isnan(score)}
-    if not known:
+    best = best_of(scores)
+    if best is None:
         raise ValueError("no merged model has a score that is a number, so no balance can be chosen")
-    best = max(known, key=lambda alpha: known[alpha])
     kind = "accuracy" if labelled else "agreement with the models"
     lines = [f"{alpha:g}: {score:.4f}" + (" <" if alpha == best else "") for alpha, score in scores.items()]
     log.info("alpha=auto chooses %g by %s\n%s", best, kind, "\n".join(lines))
     if log_dir is not None:
-        curve = [{"alpha": alpha, "score": known.get(alpha)} for alpha in scores]
+        curve = [{"alpha": alpha, "score": None if math.isnan(score) else score} for alpha, score in scores.items()]
         write_json(log_dir / CURVE_FILE, {"alpha": best, "criterion": kind, "curve": curve})
     return best
 

@@ -70,11 +70,22 @@ class Engine:
         return spec.as_published() if self.faithful else spec
 
     def similarities(
-        self, models: Sequence[nn.Module], spec: PermutationSpec, batches: Iterable[Tensor]
+        self,
+        models: Sequence[nn.Module],
+        spec: PermutationSpec,
+        batches: Iterable[Tensor],
+        names: Sequence[str] | None = None,
     ) -> dict[str, Tensor]:
-        """The similarity of the activations of each group's units, in one pass over the batches."""
-        cross = self.matcher == "align"
-        return activation_similarity(models, self.view(spec), batches, cross=cross, pooled=self.faithful)
+        """The similarity of the activations of each group's units, in one pass over the batches.
+
+        Args:
+            models: of one architecture.
+            spec: the groups.
+            batches: inputs.
+            names: of the models, for error messages; None numbers them.
+        """
+        kind = {"cross": self.matcher == "align", "pooled": self.faithful}
+        return activation_similarity(models, self.view(spec), batches, names=names, **kind)
 
     def match(
         self, models: Sequence[Params], spec: PermutationSpec, activations: Mapping[str, Tensor] | None = None

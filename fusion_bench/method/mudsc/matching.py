@@ -53,8 +53,7 @@ class WeightSimilarity:
 
     def neighbours(self, group: str) -> tuple[str, ...]:
         """The groups whose matchings the similarity of ``group`` depends on."""
-        members = [member for member in self._spec.groups[group].members if member.role != "stat"]
-        found = [other for member in members for other, _ in self._others(member)]
+        found = [other for member in self._compared(group) for other, _ in self._others(member)]
         return tuple(dict.fromkeys(found))
 
     def __call__(self, group: str, matchings: Matchings, *, known_only: bool = False) -> Tensor:
@@ -65,7 +64,7 @@ class WeightSimilarity:
             matchings: of the groups that have one; others count as matched in their order.
             known_only: leave out tensors that lie in a group without a matching, as long as some are left.
         """
-        members = [member for member in self._spec.groups[group].members if member.role != "stat"]
+        members = self._compared(group)
         if known_only:
             known = [member for member in members if self._is_known(member, matchings)]
             members = known or members
@@ -74,6 +73,11 @@ class WeightSimilarity:
             return [self._rows(member, matchings) for member in members]
 
         return row_correlation(parts, cross=self._cross)
+
+    def _compared(self, group: str) -> list[Member]:
+        """The tensors of a group without statistics, and without heads for other classes in each model."""
+        members = [member for member in self._spec.groups[group].members if member.role != "stat"]
+        return [one for one in members if len({params[one.param].shape for params in self._models}) == 1]
 
     def _others(self, member: Member) -> list[tuple[str, Member]]:
         dims = self._models[0][member.param].dim()

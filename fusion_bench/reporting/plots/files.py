@@ -58,6 +58,7 @@ def svg_text(figure: Figure, *, dark: bool = False) -> str:
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = re.sub(r"<!--.*?-->\n?", "", buffer.getvalue().decode("utf-8"), flags=re.DOTALL)  # repeats every label
     text = re.sub(r"<metadata>.*?</metadata>\n?", "", text, flags=re.DOTALL)
+    text = re.sub(r"\s*\n\s*", "\n", text)
     if dark:
         text = re.sub(r"#[0-9a-f]{6}", lambda match: DARK.get(match[0], match[0]), text)
     return text

@@ -19,6 +19,7 @@ from fusion_bench.dataset.registry import ClassNames
 from fusion_bench.dataset.sources import localised
 from fusion_bench.dataset.task import ClassificationTask, as_task
 from fusion_bench.models.clip_classifier import ZeroShotClassifier
+from fusion_bench.sources.needed import Needed
 from fusion_bench.taskpool.heads import ZeroShotHeads
 
 KEPT_PIXEL_BYTES = 4 << 30  # in memory, of images that no store keeps
@@ -35,6 +36,10 @@ class Sources(Protocol):
         """The preprocessing of images."""
         ...
 
+    def needed(self) -> list[Needed]:
+        """The files of both, as far as they are given by path."""
+        ...
+
 
 @dataclass(frozen=True)
 class PreparedTask:
@@ -45,7 +50,7 @@ class PreparedTask:
 
 
 @dataclass
-class ClipTasks:
+class ImageTasks:
     """The tasks of a pool; nothing is loaded before it is asked for.
 
     Args:
