@@ -8,17 +8,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fusion_bench.cli.report_pages import add_page_options, write_pages
+from fusion_bench.cli.report_options import make_parser
+from fusion_bench.cli.report_pages import write_pages
 from fusion_bench.reporting.comparison import compare_runs
 from fusion_bench.reporting.comparison_json import run_json
 from fusion_bench.reporting.comparison_report import ComparisonOptions, build_report
-from fusion_bench.reporting.formats import FORMATS, render, write_report
+from fusion_bench.reporting.formats import render, write_report
 from fusion_bench.reporting.metrics import METRICS, find_metrics
 from fusion_bench.reporting.run import Run
 from fusion_bench.reporting.run_sheets import run_text, runs_sheet
 from fusion_bench.reporting.runs import FoundRuns, find_runs
-
-_METRIC_NAMES = f"{', '.join(metric.name for metric in METRICS)}, the name of a task, or tasks for all of them"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     options = make_parser().parse_args(arguments)
     try:
-        options.answer(options)
+        _ANSWERS[options.command](options)
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -36,81 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"error: {error.strerror or error}{f': {error.filename}' if error.filename is not None else ''}")
     except ValueError as error:
         sys.exit(f"error: {error}")
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """The commands and their options."""
-    parser = argparse.ArgumentParser(
-        prog="fusion_bench_report",
-        description="Find finished runs by their files, look at one, and compare them in tables.",
-        epilog="Try first: fusion_bench_report compare outputs",
-        allow_abbrev=False,
-    )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="list | show | compare")
-    _add_list(commands)
-    _add_show(commands)
-    _add_compare(commands)
-    return parser
-
-
-def _add_list(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser("list", help="every finished run below directories", allow_abbrev=False)
-    _add_directories(command)
-    command.add_argument("--metric", "--metrics", type=_names, default=("acc", "bwt"), help=_METRIC_NAMES)
-    _add_format(command)
-    command.set_defaults(answer=_list)
-
-
-def _add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser("show", help="one run: options, scores, provenance", allow_abbrev=False)
-    command.add_argument("run", metavar="RUN", type=Path, help="the directory of the run")
-    command.add_argument("--format", choices=("text", "json"), default="text")
-    command.set_defaults(answer=_show)
-
-
-def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "compare",
-        help="methods side by side: mean and deviation over orders, intervals, paired tests",
-        description="Runs that differ in nothing but order or seed are one row. Runs on other data or backbones are "
-        "tables of their own; runs with other options are rows of their own, whatever --by says.",
-        allow_abbrev=False,
-    )
-    _add_directories(command)
-    command.add_argument(
-        "--by",
-        type=_names,
-        default=("method",),
-        metavar="KEYS",
-        help="columns that tell rows apart: method, backbone, suite, seed, an option of a method such as alpha, or a "
-        "place in config.yaml such as fabric.precision (default: method)",
-    )
-    command.add_argument(
-        "--metric", "--metrics", type=_names, default=(), metavar="METRICS", help=f"{_METRIC_NAMES} (default: acc,bwt)"
-    )
-    command.add_argument(
-        "--tests", type=_names, default=("acc",), metavar="METRICS", help="metrics of paired tests, or none"
-    )
-    command.add_argument("--against", metavar="METHOD", help="test all others against this row instead of all pairs")
-    command.add_argument("--published", action="store_true", help="set published results of the suite beside")
-    command.add_argument("--confidence", type=float, default=0.95, help="of intervals (default: 0.95)")
-    command.add_argument("--decimals", type=int, default=1, help="of the results in percent (default: 1)")
-    _add_format(command)
-    command.add_argument(
-        "--write", type=Path, metavar="DIR", help="write Markdown, LaTeX, CSV and JSON files to a directory"
-    )
-    add_page_options(command)
-    command.set_defaults(answer=_compare)
-
-
-def _add_directories(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "directories", metavar="DIR", nargs="*", type=Path, help="searched with all inside (default: outputs)"
-    )
-
-
-def _add_format(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--format", choices=FORMATS, default="text", help="of what is printed (default: text)")
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -194,15 +118,12 @@ def _report_problems(found: FoundRuns) -> None:
         sys.stderr.write(f"{'note' if kept else 'left out'}: {problem}\n")
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """A comma-separated list."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
 def _print(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
 
+
+_ANSWERS = {"list": _list, "show": _show, "compare": _compare}
 
 if __name__ == "__main__":
     main()

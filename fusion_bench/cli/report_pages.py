@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fusion_bench.reporting.comparison import Comparison
 from fusion_bench.reporting.comparison_report import ComparisonOptions
-from fusion_bench.reporting.runs import Problem
+from fusion_bench.reporting.run_problems import Problem
 
 
 def add_page_options(command: argparse.ArgumentParser) -> None:
@@ -31,14 +31,17 @@ def write_pages(
         problems: what was found beside them.
         shown: what is shown of the comparison.
     """
-    if options.html is not None:
-        from fusion_bench.programs.provenance import command_line
-        from fusion_bench.reporting.html_report import About, write_html
+    if options.html is None and options.plots is None:
+        return
+    from fusion_bench.programs.provenance import command_line
+    from fusion_bench.reporting.html_report import About, write_html
+    from fusion_bench.reporting.plots.comparison import all_plots, write_plots
 
-        write_html(comparison, options.html, About(options=shown, problems=problems, command=command_line(sys.argv)))
+    plots = all_plots(comparison)
+    if options.html is not None:
+        about = About(options=shown, problems=problems, command=command_line(sys.argv))
+        write_html(comparison, options.html, about, plots)
         sys.stderr.write(f"wrote {options.html}\n")
     if options.plots is not None:
-        from fusion_bench.reporting.plots.comparison import write_plots
-
-        written = write_plots(comparison, options.plots)
+        written = write_plots(plots, options.plots)
         sys.stderr.write(f"wrote {len(written)} files to {options.plots}\n")

@@ -18,13 +18,8 @@ from fusion_bench.programs.inputs import check_inputs
 from fusion_bench.programs.log_dir import LOGGER_KEYS
 from fusion_bench.programs.loggers import build_loggers
 from fusion_bench.programs.merge import MergeJob, RunResult
-from fusion_bench.programs.merge_orders import (
-    check_continual,
-    choose_orders,
-    open_orders,
-    order_runs,
-    run_orders,
-)
+from fusion_bench.programs.merge_orders import order_runs, run_orders
+from fusion_bench.programs.order_checks import check_continual, choose_orders, open_orders
 from fusion_bench.programs.order_runs import OrderFiles, OrderRuns
 from fusion_bench.programs.orders import Order, OrderSettings
 from fusion_bench.programs.parts import config_of, fill, hydra_overrides, prefetch_command, resume_command, typed

@@ -9,7 +9,7 @@ from fusion_bench.reporting.comparison import Comparison, Group, SuiteComparison
 from fusion_bench.reporting.metrics import Metric
 from fusion_bench.reporting.published_match import PublishedDifference
 from fusion_bench.reporting.run import Run
-from fusion_bench.reporting.runs import Problem
+from fusion_bench.reporting.run_problems import Problem
 from fusion_bench.reporting.significance import PairedTest
 from fusion_bench.reporting.statistics import summarise
 

@@ -11,7 +11,7 @@ from fusion_bench.reporting.comparison_json import comparison_json
 from fusion_bench.reporting.comparison_sheets import known_metrics, results_sheet, significance_sheet, spread_sheet
 from fusion_bench.reporting.metrics import METRICS, TASKS, Metric, find_metrics
 from fusion_bench.reporting.published_match import published_differences, published_sheet, why_nothing_is_published
-from fusion_bench.reporting.runs import Problem
+from fusion_bench.reporting.run_problems import Problem
 from fusion_bench.reporting.sheets import Sheet
 from fusion_bench.reporting.significance import PairedTest, paired_tests
 

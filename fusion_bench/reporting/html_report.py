@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -20,8 +21,10 @@ from fusion_bench.reporting.comparison_report import ComparisonOptions, build_re
 from fusion_bench.reporting.comparison_sheets import known_metrics
 from fusion_bench.reporting.html_sections import section_of
 from fusion_bench.reporting.html_tables import sheet_table
-from fusion_bench.reporting.metrics import METRICS, Metric, find_metrics
-from fusion_bench.reporting.runs import Problem
+from fusion_bench.reporting.metrics import METRICS, find_metrics
+from fusion_bench.reporting.plots.comparison import all_plots
+from fusion_bench.reporting.plots.plot import Plot
+from fusion_bench.reporting.run_problems import Problem
 from fusion_bench.reporting.sheets import Sheet
 from fusion_bench.utils.files import write_text
 
@@ -43,51 +46,70 @@ class About:
     title: str = "Comparison of runs"
 
 
-def write_html(comparison: Comparison, path: Path, about: About) -> None:
+def write_html(comparison: Comparison, path: Path, about: About, plots: Sequence[Sequence[Plot]] | None = None) -> None:
     """Write the report of a comparison as one file, atomically.
 
     Args:
         comparison: the runs, grouped.
         path: the file.
         about: what is shown of it.
+        plots: the figures of each table; None draws them.
 
     Raises:
         ValueError: for a metric or a group that does not exist.
     """
-    write_text(path, html_page(comparison, about))
+    write_text(path, html_page(comparison, about, plots))
 
 
-def html_page(comparison: Comparison, about: About) -> str:
+def html_page(comparison: Comparison, about: About, plots: Sequence[Sequence[Plot]] | None = None) -> str:
     """The page as text; see :func:`write_html`."""
-    find_metrics(about.options.metrics, _tasks(comparison))  # a wrong name is refused, those of tasks are always shown
-    named = {metric.name for metric in METRICS}
-    chosen = [name for name in about.options.metrics if name in named]
-    metrics = tuple(chosen or [metric.name for metric in _known(comparison)])
-    report = build_report(comparison, about.problems, replace(about.options, metrics=metrics))
+    content = _content(comparison, about, plots)
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_template), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     environment.filters["breakable"] = breakable
     style, script = _template("report.css").strip(), _template("report.js").strip()
-    sheets = _by_table(report.sheets)
-    published = [sheet for sheet in report.sheets if sheet.name == "published"]
-    of_tables = [note for table in comparison.tables for note in table.notes]
     return environment.get_template("report.html.j2").render(
-        title=about.title,
-        command=about.command,
+        content,
         style=Markup(style),  # ours, not the user's
         script=Markup(script),
         policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
         f"style-src '{_digest(style)}'; script-src '{_digest(script)}'",
         written=f"{datetime.now(tz=timezone.utc):%Y-%m-%d %H:%M} UTC",
         version=__version__,
-        sections=[
-            section_of(table, sheets[number], f"table-{number + 1}") for number, table in enumerate(comparison.tables)
-        ],
-        published=sheet_table(published[0], "published", "Published results") if published else None,
-        notes=[note for note in report.notes if note not in of_tables],
-        problems=about.problems,
     )
+
+
+def _content(comparison: Comparison, about: About, plots: Sequence[Sequence[Plot]] | None) -> dict[str, Any]:
+    """What the template fills in of the comparison."""
+    report = build_report(comparison, about.problems, replace(about.options, metrics=_chosen(comparison, about)))
+    drawn = all_plots(comparison) if plots is None else plots
+    published = [sheet for sheet in report.sheets if sheet.name == "published"]
+    of_tables = [note for table in comparison.tables for note in table.notes]
+    parts = zip(comparison.tables, _by_table(report.sheets), drawn, strict=True)
+    return {
+        "title": about.title,
+        "command": about.command,
+        "sections": [
+            section_of(table, sheets, figures, f"table-{number}")
+            for number, (table, sheets, figures) in enumerate(parts, start=1)
+        ],
+        "published": sheet_table(published[0], "published", "Published results") if published else None,
+        "notes": [note for note in report.notes if note not in of_tables],
+        "problems": about.problems,
+    }
+
+
+def _chosen(comparison: Comparison, about: About) -> tuple[str, ...]:
+    """The metrics beside those of the tasks, which are always shown: those asked for, else all that some run has.
+
+    Raises:
+        ValueError: for a name of neither a metric nor a task.
+    """
+    tasks = list(dict.fromkeys(task for table in comparison.tables for task in table.suite.tasks))
+    asked = [metric for metric in find_metrics(about.options.metrics, tasks) if metric.name not in tasks]
+    known = [metric for table in comparison.tables for metric in known_metrics(table, METRICS)]
+    return tuple(metric.name for metric in asked or [metric for metric in METRICS if metric in known])
 
 
 def breakable(text: str) -> Markup:
@@ -103,16 +125,6 @@ def _by_table(sheets: Sequence[Sheet]) -> list[list[Sheet]]:
             parts.append([])
         parts[-1].append(sheet)
     return parts
-
-
-def _tasks(comparison: Comparison) -> list[str]:
-    return list(dict.fromkeys(task for table in comparison.tables for task in table.suite.tasks))
-
-
-def _known(comparison: Comparison) -> list[Metric]:
-    """The metrics that some run has."""
-    known = [metric for table in comparison.tables for metric in known_metrics(table, METRICS)]
-    return [metric for metric in METRICS if metric in known]
 
 
 def _template(name: str) -> str:

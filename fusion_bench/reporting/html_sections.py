@@ -19,8 +19,7 @@ from fusion_bench.reporting.html_origin import (
 )
 from fusion_bench.reporting.html_tables import HtmlTable, runs_table, sheet_table
 from fusion_bench.reporting.metrics import find_metrics
-from fusion_bench.reporting.plots.comparison import comparison_plots
-from fusion_bench.reporting.plots.files import svg_text
+from fusion_bench.reporting.plots.files import in_dark, svg_text
 from fusion_bench.reporting.plots.plot import Plot
 from fusion_bench.reporting.sheets import Sheet
 from fusion_bench.reporting.statistics import summarise
@@ -69,23 +68,23 @@ class Section:
 def picture(plot: Plot) -> Picture:
     """A figure as two SVG images in data addresses."""
     width, height = plot.figure.get_size_inches() * 96
+    svg = svg_text(plot.figure)
     light, dark = (
-        "data:image/svg+xml;base64," + base64.b64encode(svg_text(plot.figure, dark=is_dark).encode()).decode()
-        for is_dark in (False, True)
+        "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode() for text in (svg, in_dark(svg))
     )
     return Picture(plot.title, plot.caption, light, dark, round(width), round(height))
 
 
-def section_of(table: SuiteComparison, sheets: Sequence[Sheet], key: str) -> Section:
+def section_of(table: SuiteComparison, sheets: Sequence[Sheet], plots: Sequence[Plot], key: str) -> Section:
     """The section of a table.
 
     Args:
         table: the groups.
         sheets: its results, spread and tests.
+        plots: its figures.
         key: its identifier on the page.
     """
     runs = [run for group in table.groups for run in group.runs]
-    plots = comparison_plots(table)
     tasks = results_sheet(table, find_metrics(["tasks"], table.suite.tasks))
     named = {"tasks": tasks} | {sheet.name: sheet for sheet in sheets}
     origin = (

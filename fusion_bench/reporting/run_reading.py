@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from fusion_bench.report import ContinualReport, EvalReport
+from fusion_bench.reporting.report_files import CONTINUAL_REPORT, check_agreement, read_continual, read_report
 from fusion_bench.reporting.run import Run
 from fusion_bench.utils.files import read_json
 
 CONFIG = "config.yaml"
 OVERRIDES = "overrides.yaml"
 REPORT = "program_report.json"
-CONTINUAL_REPORT = "continual_report.json"
 TRACE = "trace.json"
 PROVENANCE = "provenance.json"
 # What breaks the reading of a file: it is not there or not ours to read, or it holds something else.
 READING_ERRORS = (OSError, ValueError, RecursionError)
-_TOLERANCE = 1e-6
 
 
 def read_config(path: Path) -> Mapping[str, Any]:
@@ -57,11 +53,11 @@ def read_run(directory: Path, config: Mapping[str, Any]) -> tuple[Run, list[str]
         ValueError: if such a file is truncated or holds something else, or if two of them disagree.
     """
     report_file = report_path(config, directory) or directory / REPORT
-    report = _read_report(report_file)
+    report = read_report(report_file)
     continual = None
     if (directory / CONTINUAL_REPORT).exists():
-        continual = _read_continual(directory / CONTINUAL_REPORT)
-        _check_agreement(report, continual)
+        continual = read_continual(directory / CONTINUAL_REPORT)
+        check_agreement(report, continual)
     complaints: list[str] = []
     overrides = _optional(directory / OVERRIDES, _is_overrides, complaints, read=_read_yaml)
     trace = _optional(directory / TRACE, _is_trace, complaints)
@@ -77,68 +73,6 @@ def read_run(directory: Path, config: Mapping[str, Any]) -> tuple[Run, list[str]
         written=report_file.stat().st_mtime,
     )
     return run, complaints
-
-
-def _read_report(path: Path) -> EvalReport:
-    entries = _read_object(path)
-    try:
-        report = EvalReport.from_dict(entries)
-    except ValueError as error:
-        raise ValueError(f"{path.name} is {error}") from error
-    for task, score in report.scores.items():
-        if not _is_share(score.accuracy):
-            raise ValueError(f"{path.name}: accuracy of {task!r} must be a number in 0..1, got {score.accuracy!r}")
-    return report
-
-
-def _read_continual(path: Path) -> ContinualReport:
-    try:
-        report = ContinualReport.from_dict(_read_object(path))
-    except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from error
-    if len(report.accuracy) != len(report.order) or any(len(row) != len(report.tasks) for row in report.accuracy):
-        raise ValueError(f"{path.name}: the accuracy matrix needs a row for each model and a column for each task")
-    cells = [value for row in report.accuracy for value in row if value is not None]
-    if not all(map(_is_share, [*cells, *report.individual.values()])):
-        raise ValueError(f"{path.name}: every accuracy must be a number in 0..1")
-    if not set(report.tasks) <= set(report.order):
-        raise ValueError(f"{path.name}: every task must be in the order of the models")
-    return report
-
-
-def _check_agreement(report: EvalReport, continual: ContinualReport) -> None:
-    """Find a report that belongs to another run than the accuracy matrix beside it."""
-    for task, value in zip(continual.tasks, continual.final, strict=True):
-        score = report.scores.get(task)
-        if value is not None and (score is None or abs(score.accuracy - value) > _TOLERANCE):
-            found = "no score" if score is None else f"{score.accuracy:.4f}"
-            raise ValueError(
-                f"{CONTINUAL_REPORT} and the report of the final model disagree about {task!r}: {value:.4f} and {found}"
-            )
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    """A JSON object, the error naming only the file within the run."""
-    try:
-        content = read_json(path)
-    except FileNotFoundError as error:
-        raise ValueError(f"no {path.name}") from error
-    except RecursionError as error:
-        raise ValueError(f"{path.name} is nested too deep") from error
-    except ValueError as error:
-        raise ValueError(_not_json(path, error)) from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path.name} holds a {type(content).__name__}, not an object")
-    return content
-
-
-def _not_json(path: Path, error: BaseException) -> str:
-    cause = error.__cause__
-    if not path.read_bytes().strip():
-        return f"{path.name} is empty"
-    if isinstance(cause, json.JSONDecodeError) and cause.pos >= len(cause.doc.rstrip()) - 1:
-        return f"{path.name} is truncated: it ends at line {cause.lineno}"
-    return f"{path.name} is not JSON: {cause or error}"
 
 
 def _optional(
@@ -185,7 +119,3 @@ def _read_yaml(path: Path) -> Any:
 
 def _short(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 1

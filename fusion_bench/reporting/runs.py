@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from fusion_bench.reporting.report_files import CONTINUAL_REPORT
 from fusion_bench.reporting.run import Run
+from fusion_bench.reporting.run_problems import (
+    ORDERS,
+    Problem,
+    last_written,
+    logged_failure,
+    says_finished,
+    unstarted_orders,
+)
 from fusion_bench.reporting.run_reading import (
     CONFIG,
-    CONTINUAL_REPORT,
     READING_ERRORS,
     REPORT,
     read_config,
@@ -20,32 +27,9 @@ from fusion_bench.reporting.run_reading import (
     report_path,
 )
 
-State = Literal["unfinished", "failed", "broken", "unreadable", "incomplete"]
 _LOG = "cli.log"
-_ORDERS = "orders.json"  # in the directory above the runs of several orders
 _OTHER_PROGRAM = "finetune_report.json"
 _NOT_ENTERED = ("checkpoints", "checkpoint", "resume")
-_TAIL = 64 * 1024  # bytes of a log in which its last error is looked for
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something below a directory that is not a run to compare, and why.
-
-    Args:
-        path: the directory it is about.
-        state: ``unfinished``: no report yet; ``failed``: it ended with an error; ``broken``: its files are damaged or
-            not those of a run; ``unreadable``: a directory that cannot be entered; ``incomplete``: a run that is
-            listed, but without one of its files.
-        message: what is wrong, in one line.
-    """
-
-    path: Path
-    state: State
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -68,6 +52,8 @@ def find_runs(directories: Iterable[Path | str]) -> FoundRuns:
         for path, names in _walk(Path(directory), entered, problems):
             if _looks_like_a_run(path, names):
                 _add(path, names, runs, problems)
+            elif ORDERS in names:
+                problems += unstarted_orders(path, names)
     return FoundRuns(tuple(runs), tuple(problems))
 
 
@@ -103,7 +89,7 @@ def _natural(name: str) -> list[tuple[int, int | str]]:
 
 
 def _looks_like_a_run(path: Path, names: list[str]) -> bool:
-    if _ORDERS in names or _OTHER_PROGRAM in names:
+    if ORDERS in names or _OTHER_PROGRAM in names:
         return False
     if REPORT in names or CONTINUAL_REPORT in names:
         return True
@@ -140,34 +126,14 @@ def _without_report(path: Path, config: Mapping[str, Any], report: Path | None) 
     """Why a directory with a configuration has no report."""
     if report is None:
         return Problem(path, "unfinished", "it was told to write no report (report_save_path=null)")
-    error = _logged_failure(path / _LOG)
+    error = logged_failure(path / _LOG)
     if error is not None:
         return Problem(path, "failed", f"it failed: {error}")
     if config.get("dry_run"):
         return Problem(path, "unfinished", "a dry run")
-    return Problem(path, "unfinished", f"not finished: no {report.name}; last written {_last_written(path)}")
-
-
-def _logged_failure(log: Path) -> str | None:
-    """The last line of a log whose last record is that of a failure; None where it is not."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _TAIL))
-            lines = file.read().decode("utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    records = [index for index, line in enumerate(lines) if line.startswith("[2")]
-    if records and "[ERROR]" in lines[records[-1]] and lines[records[-1]].endswith(": the run failed"):
-        return lines[-1].strip()[:200]
-    return None
-
-
-def _last_written(path: Path) -> str:
-    """When a file of a run was last written, in UTC, and how long ago that is."""
-    newest = max((file.stat().st_mtime for file in path.iterdir() if file.is_file()), default=path.stat().st_mtime)
-    ago = max(0, int(datetime.now(tz=timezone.utc).timestamp() - newest))
-    unit = f"{ago} s" if ago < 120 else f"{ago // 60} min" if ago < 7200 else f"{ago // 3600} h"
-    return f"{datetime.fromtimestamp(newest, tz=timezone.utc):%Y-%m-%d %H:%M:%S} UTC, {unit} ago"
+    if says_finished(path):
+        return Problem(path, "broken", f"{report.name} is missing, although the run was finished")
+    return Problem(path, "unfinished", f"not finished: no {report.name}; last written {last_written(path)}")
 
 
 def _one_line(error: BaseException) -> str:

@@ -22,10 +22,12 @@ class PairedTest:
         metric: what is compared.
         count: orders in common.
         difference: mean of first minus second; None without a common order.
-        low, high: bootstrap interval of the difference.
-        wilcoxon, bootstrap: two-sided p of the signed-rank test and of the paired bootstrap; None where there are
-            too few orders.
-        wilcoxon_holm, bootstrap_holm: the same, corrected for all pairs that were tested together.
+        low: the lower end of the bootstrap interval of the difference.
+        high: the upper end.
+        wilcoxon: two-sided p of the signed-rank test; None where there are too few orders.
+        bootstrap: two-sided p of the paired bootstrap; None likewise.
+        wilcoxon_holm: p of the signed-rank test, corrected for all pairs that were tested together.
+        bootstrap_holm: p of the paired bootstrap, corrected likewise.
         reason: why there is no p; empty where there is one.
     """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fusion_bench.cli.report import make_parser
+from fusion_bench.cli.report_options import make_parser
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
@@ -21,7 +21,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_a_command_is_understood(arguments):
-    assert make_parser().parse_args(arguments).answer
+    assert make_parser().parse_args(arguments).command
 
 
 def test_there_are_commands():

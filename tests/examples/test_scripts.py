@@ -174,6 +174,8 @@ def test_a_comparison_runs_every_continual_method_over_the_same_orders_and_then_
     methods = {re.findall(r"\bmethod=(\S+)", call)[0] for call in over_orders}
     assert methods == {path.relative_to(CONFIG / "method").with_suffix("").as_posix() for path in CONTINUAL}
     assert {re.findall(r"\bmethod=(\S+)", call)[0] for call in runs} - methods == {"analysis/individual", "dummy"}
+    assert any("method=opcm/ties_merging" in call and "method.threshold=50" in call for call in runs)
+    assert sum("method.alpha=0.6" in call for call in runs) == 2  # both forms of OPCM
     page = re.findall(r"--html (\S+)", report)[0]
     assert Path(page).read_text() == "page\n"
     assert f"comparison: {Path(page).parent}" in text

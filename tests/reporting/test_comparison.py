@@ -191,3 +191,14 @@ def test_errors(tmp_path):
         compare(tmp_path, ("alpah",))
     with pytest.raises(ValueError, match="there is no finished run to compare"):
         compare_runs([])
+
+
+def test_of_two_equal_runs_the_more_complete_is_taken(tmp_path):
+    complete = write_run(tmp_path / "complete", SCORES, order="abc")
+    sparse = write_run(tmp_path / "sparse", SCORES, order="abc")
+    report = json.loads((sparse / "continual_report.json").read_text())
+    report["accuracy_matrix"][:2] = [[None] * 3] * 2
+    (sparse / "continual_report.json").write_text(json.dumps(report))
+    os.utime(complete / "program_report.json", (1, 1))
+    (group,) = only_table(compare(tmp_path)).groups
+    assert [run.directory for run in group.runs] == [complete]

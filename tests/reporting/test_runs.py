@@ -56,7 +56,7 @@ def test_what_is_no_run_is_passed_over(tmp_path):
     write_run(tmp_path / "run/checkpoints/merged_model_0", SCORES)
     write_run(tmp_path / ".hidden", SCORES)
     (write_run(tmp_path / "tuned", SCORES) / "finetune_report.json").write_text("{}")
-    (write_run(tmp_path / "orders", SCORES) / "orders.json").write_text("[]")
+    (write_run(tmp_path / "several", SCORES) / "orders.json").write_text("[]")
     assert find_runs([tmp_path]) == find_runs([])
 
 
@@ -194,3 +194,28 @@ def test_a_directory_that_cannot_be_read_is_reported(tmp_path, monkeypatch):
         ("nowhere", "unreadable"),
     ]
     assert found.problems[0].message == "cannot be read: Permission denied"
+
+
+def test_a_report_that_was_lost_is_told_apart_from_one_that_is_yet_to_come(tmp_path):
+    directory = write_run(tmp_path, SCORES)
+    (directory / "program_report.json").unlink()
+    for sessions, state in (([{"status": "finished"}], "broken"), ([{"status": "running"}], "unfinished")):
+        (directory / "provenance.json").write_text(json.dumps({"sessions": sessions}))
+        assert only_problem(find_runs([tmp_path])).state == state
+    (directory / "provenance.json").write_text('{"sessions": []}')
+    assert only_problem(find_runs([tmp_path])).state == "unfinished"
+
+
+def test_orders_that_are_not_begun_are_said(tmp_path):
+    for index, order in enumerate(("ab", "ba")):
+        write_run(tmp_path / f"order_{index:02d}", SCORES, order=order)
+    (tmp_path / "config.yaml").write_text("method: {}")
+    for content, messages in (
+        ([["a", "b"], ["b", "a"]], []),
+        ([["a", "b"], ["b", "a"], ["a", "b"]], ["not finished: 1 of 3 orders are not begun"]),
+        ("[", ["orders.json cannot be read; the orders that are there are taken"]),
+    ):
+        (tmp_path / "orders.json").write_text(content if isinstance(content, str) else json.dumps(content))
+        found = find_runs([tmp_path])
+        assert len(found.runs) == 2
+        assert [problem.message for problem in found.problems] == messages

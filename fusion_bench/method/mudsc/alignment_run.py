@@ -103,6 +103,8 @@ class AlignmentRun:
                 f"alpha={comparing[0].alpha:g} compares activations, which takes training data, and the model pool has "
                 f"none for {self._without_data}; give it train_datasets, or compare weights alone with alpha=1"
             )
+        amount = "all" if self.method.images is None else f"at most {self.method.images}"
+        log.info("comparing the activations of %d models on %s training images", len(self.models), amount)
         return comparing[0].similarities(self.models, self.spec, batches, self.names)
 
     def matchings(self, engine: Engine, activations: Mapping[str, Tensor] | None) -> Mapping[str, Matching]:
@@ -175,8 +177,10 @@ class AlignmentRun:
                 )
             log.warning("no training data: the merged model keeps statistics that do not fit it")
         elif kind == "batch_norm":
+            log.info("estimating the running statistics of the merged model anew")
             reestimate_(merged, batches)
         else:
+            log.info("repairing mean and deviation of the units of the merged model")
             matched = matchings or self._identity()
             again = partial(self._given_batches, self.names, "statistics", self.method.statistics_images)
             repair_(merged.eval(), self.models, self.spec, matched, self.weights, again)

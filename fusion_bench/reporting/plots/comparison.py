@@ -12,7 +12,7 @@ from fusion_bench.reporting.metrics import Metric, find_metrics
 from fusion_bench.reporting.plots.accuracy import accuracy_over_steps
 from fusion_bench.reporting.plots.files import save_figure
 from fusion_bench.reporting.plots.plot import Plot
-from fusion_bench.reporting.plots.series import by_task, mean_curve, seen_curves, spread_curve, traced
+from fusion_bench.reporting.plots.series import by_task, forgetting_of, mean_curve, seen_curves, spread_curve, traced
 from fusion_bench.reporting.plots.single_run import run_plots
 from fusion_bench.reporting.plots.spread import alpha_ablation, order_spread
 from fusion_bench.reporting.plots.style import looks
@@ -33,12 +33,22 @@ def comparison_plots(table: SuiteComparison) -> list[Plot]:
     ]
 
 
-def write_plots(comparison: Comparison, directory: Path) -> list[Path]:
-    """Write every figure as PNG and PDF, those of several tables to a directory each; the paths."""
+def all_plots(comparison: Comparison) -> list[list[Plot]]:
+    """The figures of each table of a comparison."""
+    return [comparison_plots(table) for table in comparison.tables]
+
+
+def write_plots(plots: Sequence[Sequence[Plot]], directory: Path) -> list[Path]:
+    """Write figures as PNG and PDF, those of several tables to a directory each; the paths.
+
+    Args:
+        plots: as :func:`all_plots` gives them.
+        directory: where; it is created.
+    """
     written: list[Path] = []
-    for number, table in enumerate(comparison.tables, start=1):
-        place = directory / f"table_{number}" if len(comparison.tables) > 1 else directory
-        for plot in comparison_plots(table):
+    for number, of_table in enumerate(plots, start=1):
+        place = directory / f"table_{number}" if len(plots) > 1 else directory
+        for plot in of_table:
             written += save_figure(plot.figure, place / plot.name)
     return written
 
@@ -79,10 +89,7 @@ def _of_accuracy(table: SuiteComparison) -> Iterator[Plot]:
 
 def _of_tasks(table: SuiteComparison) -> Iterator[Plot]:
     groups = best_groups(table)
-    drops = {
-        group.label: by_task([run.continual.forgetting_per_task for run in group.runs if run.continual is not None])
-        for group in groups
-    }
+    drops = {group.label: by_task(forgetting_of(group.runs)) for group in groups}
     drops = {label: found for label, found in drops.items() if found[0]}
     if drops:
         yield Plot(

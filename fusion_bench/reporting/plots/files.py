@@ -46,19 +46,16 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
     return written
 
 
-def svg_text(figure: Figure, *, dark: bool = False) -> str:
-    """The figure as SVG without a background, its letters as outlines.
-
-    Args:
-        figure: the figure.
-        dark: whether it is for a dark page.
-    """
+def svg_text(figure: Figure) -> str:
+    """The figure as SVG without a background, its letters as outlines."""
     buffer = BytesIO()
     with matplotlib.rc_context(_SETTINGS):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = re.sub(r"<!--.*?-->\n?", "", buffer.getvalue().decode("utf-8"), flags=re.DOTALL)  # repeats every label
     text = re.sub(r"<metadata>.*?</metadata>\n?", "", text, flags=re.DOTALL)
-    text = re.sub(r"\s*\n\s*", "\n", text)
-    if dark:
-        text = re.sub(r"#[0-9a-f]{6}", lambda match: DARK.get(match[0], match[0]), text)
-    return text
+    return re.sub(r"\s*\n\s*", "\n", text)
+
+
+def in_dark(svg: str) -> str:
+    """What :func:`svg_text` gives, in the colours for a dark page."""
+    return re.sub(r"#[0-9a-f]{6}", lambda match: DARK.get(match[0], match[0]), svg)

@@ -29,6 +29,12 @@ def seen_curves(runs: Sequence[Run]) -> list[Curve]:
     return [curve for curve in curves if None not in curve] or curves
 
 
+def forgetting_of(runs: Sequence[Run]) -> list[dict[str, float]]:
+    """Forgetting by task of each run that knows it for all tasks; of some only, it would be of the latest ones."""
+    reports = [run.continual for run in runs if run.continual is not None]
+    return [report.forgetting_per_task for report in reports if report.forgetting is not None]
+
+
 def traced(run: Run, key: str) -> Curve:
     """A number that the method reported about each step, None where it did not; empty where it has no such number."""
     curve = [_number(row.get(key)) for row in run.trace or ()]

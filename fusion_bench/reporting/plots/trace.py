@@ -86,7 +86,7 @@ def task_vector_norms(
         merged: the norm of the merged task vector after each step.
         width: in inches.
     """
-    given = {"arriving task vector": own, "mean so far": mean, "merged task vector": merged}
+    given = {"arriving task vector": own, "merged task vector": merged, "mean so far": mean}
     series = {name: values for name, values in given.items() if values is not None}
     figure = new_figure(width, 0.5 + 0.16 * max(len(models), 3), list(series))
     axis = figure.subplots()
@@ -96,6 +96,13 @@ def task_vector_norms(
     for name, values in series.items():
         look = styles[name]
         kind = look.points() if name == "arriving task vector" else look.line(2.6)
+        if name == "merged task vector":
+            kind |= {
+                "linewidth": 2.6,
+                "marker": "",
+                "linestyle": "-",
+                "alpha": 0.6,
+            }  # OPCM's is the mean: seen below it
         (handles[name],) = axis.plot(floats(values), rows, zorder=3, **kind)
     axis.hlines(rows, 0, floats(own), color=styles["arriving task vector"].colour, linewidth=0.8, alpha=0.5)
     axis.set_yticks(rows, [shown(name) for name in models])

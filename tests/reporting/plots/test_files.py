@@ -3,7 +3,7 @@
 import pytest
 
 from fusion_bench.reporting.plots.accuracy import accuracy_over_steps
-from fusion_bench.reporting.plots.files import save_figure, svg_text
+from fusion_bench.reporting.plots.files import in_dark, save_figure, svg_text
 from fusion_bench.reporting.plots.style import COLOURS, GRID, INK, MUTED, PAPER
 
 LINES = {"first --> <script>alert(1)</script>": [0.5, None, 0.25], "second": [0.5, 0.5, 0.5]}
@@ -45,7 +45,7 @@ def test_svg_is_transparent_and_says_nothing_of_names_or_dates():
 
 
 def test_on_a_dark_page_every_colour_is_another():
-    light, dark = svg_text(figure()), svg_text(figure(), dark=True)
+    light, dark = svg_text(figure()), in_dark(svg_text(figure()))
     assert light != dark
     for colour in (*COLOURS[:2], INK, MUTED, GRID, PAPER):
         assert colour in light
