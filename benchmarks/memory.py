@@ -44,7 +44,7 @@ def watched_peak(interval: float = 0.005) -> Iterator[list[int]]:
         watcher.join()
 
 
-def run_once(suite: Path, models: int, evaluate_like: bool) -> dict[str, float]:
+def run_once(suite: Path, models: int, evaluate_like: bool, without_files: bool) -> dict[str, float]:
     """Merge in this process and measure it."""
     import scipy.linalg  # noqa: F401  # imports count as imports
     from transformers import CLIPVisionModel  # noqa: F401
@@ -67,8 +67,12 @@ def run_once(suite: Path, models: int, evaluate_like: bool) -> dict[str, float]:
     before = anonymous_bytes()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=suite) as log_dir, watched_peak() as peak:
-        callbacks = standard_callbacks(method, log_dir=Path(log_dir))
-        method.run(pool, Runtime(log_dir=Path(log_dir), callbacks=[*callbacks, *([Look()] if evaluate_like else [])]))
+        directory = None if without_files else Path(log_dir)
+        callbacks = standard_callbacks(method, log_dir=directory)
+        merged = method.run(
+            pool, Runtime(log_dir=directory, callbacks=[*callbacks, *([Look()] if evaluate_like else [])])
+        )
+        assert merged is not None  # held until here
     checkpoint = (suite / "_pretrained_" / "model.safetensors").stat().st_size
     return {"peak": (peak[0] - before) / checkpoint, "seconds": time.perf_counter() - start}
 
@@ -84,10 +88,11 @@ def main() -> None:
         "--suite", type=Path, help="directory to keep the synthetic checkpoints in (default: temporary)"
     )
     parser.add_argument("--build", action="store_true", help="also build the merged model at every step")
+    parser.add_argument("--without-files", action="store_true", help="run without a log directory, as plain Python may")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(run_once(options.suite, options.models[0], options.build)))
+        print(json.dumps(run_once(options.suite, options.models[0], options.build, options.without_files)))
         return
     with tempfile.TemporaryDirectory() as temporary:
         suite = options.suite or Path(temporary)
@@ -97,7 +102,7 @@ def main() -> None:
             subprocess.run([sys.executable, script, suite, "--models", count, "--size", options.size], check=True)
         for models in options.models:
             command = [sys.executable, __file__, "--child", "--suite", suite, "--models", str(models)]
-            command += ["--build"] * options.build
+            command += ["--build"] * options.build + ["--without-files"] * options.without_files
             child = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             result = json.loads(child.stdout.splitlines()[-1])
             print(f"T = {models}: peak {result['peak']:.2f} checkpoint sizes, {result['seconds']:.1f} s")

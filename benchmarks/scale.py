@@ -1,9 +1,9 @@
-"""Whole OPCM runs on synthetic checkpoints with every executor, and how time per step and memory grow with T.
+"""Whole OPCM runs on synthetic checkpoints with every executor and with plain code; prints Markdown tables.
 
 Every run has a process of its own; the executors take turns, so that what else the machine does hits all of them.
-Counted is the memory that belongs to the process above its imports (RssAnon, Linux only), as in ``memory.py``. The
-floor is the time that the machine itself needs for one step: reading the checkpoint, and the Gram products and
-eigendecompositions of the weights of linear layers, each as measured here on one core and divided by the cores.
+"step" is the median of the steps that decompose something, in a run the median over its steps; "run" has loading and
+saving in it, of a checkpoint and the state after every step. Memory is what belongs to the process that runs the
+method above its imports (RssAnon, Linux only), in checkpoint sizes. The floors are those of ``floor.py``.
 """
 
 from __future__ import annotations
@@ -14,162 +14,113 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from benchmarks.memory import anonymous_bytes, watched_peak
-from benchmarks.opcm_step import plain_full_svd
+from benchmarks.floor import Shape, floor_of_step
+from benchmarks.rates import Rates, measure
+from benchmarks.scale_run import pool_of
 from benchmarks.synthetic import write_suite
-from fusion_bench.utils.executors import Executor, SerialExecutor, ThreadExecutor, available_cores, one_blas_thread
-from fusion_bench.utils.ray_executor import RayExecutor
+from fusion_bench.utils.executors import available_cores
 
-KINDS = ("serial", "threads", "offload", "ray")
-
-
-def executor_of(kind: str, workers: int) -> Executor:
-    """The executor that a row of the table is about."""
-    if kind == "serial":
-        return SerialExecutor()
-    return RayExecutor(workers) if kind == "ray" else ThreadExecutor(workers)
+Found = dict[str, float]
+ROWS = ("naive", "serial", "threads", "offload", "ray:1", "ray")
 
 
-def run_once(suite: Path, models: int, kind: str, workers: int) -> dict[str, float]:
-    """Merge in this process: seconds of the whole run and of a step, start-up of Ray, peak in checkpoint sizes."""
-    import scipy.linalg  # noqa: F401  # imports count as imports
-    from transformers import CLIPVisionModel  # noqa: F401
-
-    from fusion_bench.callbacks.standard import standard_callbacks
-    from fusion_bench.method.opcm.opcm import OPCM
-    from fusion_bench.modelpool.clip_vision import CLIPVisionModelPool
-    from fusion_bench.runtime import Runtime
-
-    names = ["_pretrained_", *(f"task_{index}" for index in range(models))]
-    pool = CLIPVisionModelPool({name: str(suite / name) for name in names})
-    with tempfile.TemporaryDirectory(dir=suite) as log_dir:
-        method = OPCM(shuffle_order=False, offload_dir=f"{log_dir}/offload" if kind == "offload" else None)
-        executor = executor_of(kind, workers)
-        with executor:
-            start = time.perf_counter()
-            executor.map(len, ["start"])
-            started, before = time.perf_counter(), anonymous_bytes()
-            runtime = Runtime(
-                log_dir=Path(log_dir), executor=executor, callbacks=standard_callbacks(method, log_dir=Path(log_dir))
-            )
-            with watched_peak() as peak:
-                method.run(pool, runtime)
-            end = time.perf_counter()
-    checkpoint = (suite / "_pretrained_" / "model.safetensors").stat().st_size
-    merging = runtime.profile.seconds["merging"] / models
-    return {
-        "start": started - start,
-        "run": end - started,
-        "step": merging,
-        "peak": (peak[0] - before) / checkpoint,
-    }
-
-
-def naive_step(suite: Path) -> float:
-    """Seconds of one step that takes a float32 full SVD of every weight, threads left to torch."""
-    from fusion_bench.modelpool.clip_vision import CLIPVisionModelPool
-
-    pool = CLIPVisionModelPool({name: str(suite / name) for name in ("_pretrained_", "task_0", "task_1")})
-    base, first, second = (pool.load_params(name) for name in ("_pretrained_", "task_0", "task_1"))
-    start = time.perf_counter()
-    for name in pool.linear_weight_names():
-        plain_full_svd(first[name] - base[name], second[name] - base[name], 0.5, True)
-    return time.perf_counter() - start
-
-
-def floor_of_step(suite: Path, cores: int) -> float:
-    """Seconds that reading a checkpoint and the algorithm's decompositions and Gram products take at least."""
-    from fusion_bench.modelpool.clip_vision import CLIPVisionModelPool
-
-    pool = CLIPVisionModelPool({"_pretrained_": str(suite / "_pretrained_")})
-    base = pool.load_params("_pretrained_")
-    shapes = [(min(base[name].shape), max(base[name].shape)) for name in pool.linear_weight_names()]
-    seconds = {}
-    with one_blas_thread():
-        for rows, columns in dict.fromkeys(shapes):
-            weight = torch.randn(rows, columns, dtype=torch.float64)
-            start = time.perf_counter()
-            torch.linalg.eigh(weight @ weight.T)
-            seconds[rows, columns] = time.perf_counter() - start
-    start = time.perf_counter()
-    (suite / "task_0" / "model.safetensors").read_bytes()
-    reading = time.perf_counter() - start
-    return reading + sum(seconds[shape] for shape in shapes) / cores
-
-
-def child(suite: Path, models: int, kind: str, workers: int) -> dict[str, float]:
-    """One run in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.scale", "--child", kind, "--suite", str(suite)]
-    command += ["--models", str(models), "--workers", str(workers)]
+def child(suite: Path, row: str, models: int, options: argparse.Namespace) -> Found:
+    """One run in a process of its own; ``row`` is a kind, or a kind and its workers: ``ray:1``."""
+    kind, _, workers = row.partition(":")
+    command = [sys.executable, "-m", "benchmarks.scale_run", kind, str(suite), "--models", str(models)]
+    command += ["--files", str(options.files), "--workers", workers or str(options.workers)]
+    command += ["--keep-diagonal"] * options.keep_diagonal
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    print(f"  {row}, {models} models: {done.stdout.strip()}", file=sys.stderr, flush=True)
+    found: Found = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 def spread(values: Sequence[float]) -> str:
-    """Median, and lowest to highest."""
-    return f"{statistics.median(values):8.2f} s ({min(values):.2f} … {max(values):.2f})"
+    """Median, and lowest to highest where there are several."""
+    median = f"{statistics.median(values):.2f} s"
+    return median if len(values) == 1 else f"{median} ({min(values):.2f} … {max(values):.2f})"
 
 
-def compare(suite: Path, size: str, models: int, workers: int, repeats: int) -> None:
-    """Print the table of executors."""
-    rounds = [
-        ({kind: child(suite, models, kind, workers) for kind in KINDS}, naive_step(suite)) for _ in range(repeats)
+def shapes_of(suite: Path) -> tuple[list[Shape], float]:
+    """Shapes of the weights of linear layers, and bytes of a checkpoint."""
+    pool = pool_of(suite, 1, 1)
+    base = pool.load_params("_pretrained_")
+    shapes = [(base[name].shape[0], base[name].shape[1]) for name in pool.linear_weight_names()]
+    return shapes, sum(tensor.nbytes for tensor in base.values())
+
+
+def compare(suite: Path, size: str, rates: Rates, options: argparse.Namespace) -> str:
+    """The table of executors."""
+    found: dict[str, list[Found]] = {row: [] for row in options.rows}
+    for turn in range(options.repeats):
+        for row in options.rows:
+            if row != "naive" or turn < options.naive_repeats:
+                found[row].append(child(suite, row, options.models, options))
+    naive = {key: statistics.median([run[key] for run in found["naive"]]) for key in ("step", "run")}
+    shapes, checkpoint = shapes_of(suite)
+    lines = [
+        f"{size}, {options.models} models, {options.workers} workers, zero_diagonal={not options.keep_diagonal}\n",
+        "| | step | run | naive/ours: step | run | floor/ours: algorithm | physical | peak memory | start-up |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    naive = [seconds for _, seconds in rounds]
-    floor = floor_of_step(suite, workers)
-    print(f"{size}, {models} models, {workers} workers; floor of a step {floor:.2f} s; naive step {spread(naive)}")
-    for kind in KINDS:
-        runs = [found[kind] for found, _ in rounds]
-        step = [run["step"] for run in runs]
-        print(
-            f"  {kind:<8} step {spread(step)}   run {spread([run['run'] for run in runs])}"
-            f"   naive/ours {statistics.median(naive) / statistics.median(step):5.2f}"
-            f"   floor/ours {floor / statistics.median(step):5.2f}"
-            f"   peak {max(run['peak'] for run in runs):5.2f}"
-            f"   start {statistics.median([run['start'] for run in runs]):.1f} s"
-        )
+    for row, runs in found.items():
+        workers = {"serial": 1, "ray:1": 1}.get(row, options.workers)
+        floor = floor_of_step(shapes, checkpoint, rates, workers=workers, cold=False)
+        step, whole = ([run[key] for run in runs] for key in ("step", "run"))
+        cells = [row, spread(step), spread(whole)]
+        cells += [f"{naive['step'] / statistics.median(step):.1f}", f"{naive['run'] / statistics.median(whole):.1f}"]
+        cells += [f"{share / statistics.median(step):.0%}" for share in (floor.algorithm, floor.physical)]
+        cells += [
+            f"{max(run['peak'] for run in runs):.2f}",
+            f"{statistics.median([run['start'] for run in runs]):.1f} s",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
-def grow(suite: Path, counts: Sequence[int], kind: str, workers: int) -> None:
-    """Print time per step and memory for each number of models."""
-    for models in counts:
-        found = child(suite, models, kind, workers)
-        print(f"  T = {models:<3} {kind}: step {found['step']:.3f} s, peak {found['peak']:.2f} checkpoint sizes")
+def grow(suite: Path, row: str, options: argparse.Namespace) -> str:
+    """Time per step and memory for each number of models."""
+    lines = [f"{row}\n", "| T | step | last three steps | peak memory |", "|---:|---:|---:|---:|"]
+    for models in options.grow:
+        found = child(suite, row, models, options)
+        lines.append(f"| {models} | {found['step']:.2f} s | {found['last']:.2f} s | {found['peak']:.2f} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Make the checkpoints and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", nargs="+", default=["base"], help="see synthetic.py (default: base, CLIP-ViT-B/32)")
+    parser.add_argument("--sizes", nargs="+", default=["base"], help="base, base16, large14 … (default: base, B/32)")
     parser.add_argument("--models", type=int, default=8, help="models of a run (default: 8)")
+    parser.add_argument("--workers", type=int, default=available_cores(), help="threads or actors (default: all cores)")
     parser.add_argument(
-        "--workers", type=int, default=available_cores(), help="threads or actors (default: every core)"
+        "--rows", nargs="*", default=ROWS, help=f"of the table (default: {' '.join(ROWS)}; naive first)"
     )
-    parser.add_argument("--repeats", type=int, default=3, help="runs of each kind (default: 3)")
-    parser.add_argument(
-        "--grow", type=int, nargs="*", default=[2, 4, 8, 16, 32, 64], help="numbers of models to scale to"
-    )
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each row (default: 3)")
+    parser.add_argument("--naive-repeats", type=int, default=1, help="of them, of the plain code (default: 1)")
+    parser.add_argument("--keep-diagonal", action="store_true", help="run with zero_diagonal=false")
+    parser.add_argument("--grow", type=int, nargs="*", default=[], metavar="T", help="numbers of models to scale to")
+    parser.add_argument("--grow-rows", nargs="+", default=["threads"], help="what to scale (default: threads)")
+    parser.add_argument("--files", type=int, default=8, help="checkpoints that models take turns on (default: 8)")
     parser.add_argument("--suite", type=Path, help="directory to keep the checkpoints in (default: temporary)")
-    parser.add_argument("--child", choices=KINDS, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.child:
-        print(json.dumps(run_once(options.suite, options.models, options.child, options.workers)))
-        return
+    if options.rows and options.rows[0] != "naive":
+        options.rows = ["naive", *options.rows]
     with tempfile.TemporaryDirectory() as temporary:
         for size in options.sizes:
             suite = (options.suite or Path(temporary)) / size
-            count = max([options.models, *options.grow])
-            if not (suite / f"task_{count - 1}" / "model.safetensors").exists():
-                write_suite(suite, count, size, scale=1e-3, seed=0)
-            compare(suite, size, options.models, options.workers, options.repeats)
-            grow(suite, options.grow, "threads", options.workers)
+            if not (suite / f"task_{options.files - 1}" / "model.safetensors").exists():
+                write_suite(suite, options.files, size, scale=1e-3, seed=0)
+            if options.rows:
+                rates = measure(suite)
+                print(f"rates: {json.dumps(rates)}", file=sys.stderr)
+                print(compare(suite, size, rates, options) + "\n", flush=True)
+            for row in options.grow_rows if options.grow else []:
+                print(f"{size}, {grow(suite, row, options)}\n", flush=True)
 
 
 if __name__ == "__main__":

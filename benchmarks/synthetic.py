@@ -24,6 +24,7 @@ SIZES = {
         "num_attention_heads": 16,
         "patch_size": 14,
     },
+    "wide512": {**_BASE, "hidden_size": 512, "intermediate_size": 2048, "num_attention_heads": 8, "patch_size": 32},
     "tiny": {
         "hidden_size": 64,
         "intermediate_size": 256,

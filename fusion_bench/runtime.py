@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -47,6 +47,7 @@ class StepEvent:
     build_model: Callable[[Params], nn.Module]
     save_params: Callable[[Params, Path], None]
     load_saved: Callable[[Path], nn.Module]  # what ``save_params`` wrote
+    take_params: Callable[[], Params]  # ``params`` to be read once: each tensor goes when it has been asked for
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -62,6 +63,13 @@ class StepEvent:
     def model(self) -> nn.Module:
         """The merged model, built on first use and shared by everyone who looks at this event."""
         return self.build_model(self.params)
+
+    def model_maker(self) -> Callable[[], nn.Module]:
+        """Makes the merged model, once; if this event is gone by then, tensors are freed as the model gets them."""
+        if "model" in vars(self):
+            model = self.model
+            return lambda: model
+        return partial(self.build_model, self.take_params())
 
 
 class Callback:

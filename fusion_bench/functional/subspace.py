@@ -20,7 +20,7 @@ from fusion_bench.functional.removal import core_is_cheaper, count_strong, remov
 RELATIVE_TOLERANCE = 1e-6
 """Directions whose singular value is at most this share of the largest are rounding noise of float32 weights."""
 
-_SLACK = 1e-9  # on the cumulative sum, so that a sum equal to α Σσ counts as reached in spite of rounding
+SLACK = 1e-9  # on the cumulative sum, so that a sum equal to α Σσ counts as reached in spite of rounding
 _MOSTLY_KEPT = 0.87  # of the norm; where less is left, float64 keeps the rounding of what was removed out of it
 _WELL_CONDITIONED = 1e-2  # smallest by mean eigenvalue of a Gram matrix that float32 products serve
 _MANY = 512  # rows from which float32 products may serve, if there are three times as many columns
@@ -48,7 +48,7 @@ def split_rank(singular_values: Tensor, alpha: float) -> int:
     if rank == 0 or alpha >= 1:
         return rank
     sums = singular_values.double().cumsum(0)
-    return min(rank, int((sums <= (alpha + _SLACK) * sums[-1]).sum()))
+    return min(rank, int((sums <= (alpha + SLACK) * sums[-1]).sum()))
 
 
 def project_out(

@@ -21,7 +21,7 @@ from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool, as_model
 from fusion_bench.models.mapped import MappedTensors
 from fusion_bench.runtime import AT_END, EVALUATION_PLANS, RunStart, Runtime, StepEvent
 from fusion_bench.utils.files import read_json
-from fusion_bench.utils.memory import release_free_memory
+from fusion_bench.utils.memory import release_free_memory, returning_freed_memory
 
 if TYPE_CHECKING:
     from torch import nn
@@ -96,8 +96,10 @@ class ContinualAlgorithm(BaseAlgorithm):
             try:
                 for event in self.steps(modelpool, runtime):
                     runtime.notify("on_step", event)
-                    merged = event.model if event.is_last else None
+                    make_model = event.model_maker() if event.is_last else None
                     del event  # frees its model before the next step needs the memory
+                    merged = make_model() if make_model else None
+                    del make_model
             finally:
                 runtime.notify("on_run_end")
         if merged is None:
@@ -122,20 +124,26 @@ class ContinualAlgorithm(BaseAlgorithm):
             store = self._open_store(base, runtime)
             map_tensors = tensor_mapper(self, base, runtime, stack.enter_context(store) if store else None)
             state, first_step = resume.load(runtime, in_files=store is not None) if resume else (None, 0)
+            state = map_tensors.keep(state) if state and store is None else state
+            saves = resume is not None and self.save_on_every_step
             runtime.notify("on_run_start", RunStart(order=order, first_step=first_step, log_dir=runtime.log_dir))
             event = partial(_event, pool=pool, order=order, base=base, map_tensors=map_tensors, runtime=runtime)
             if state is not None and first_step == len(order):  # the interrupted run had only its end missing
                 yield event(first_step - 1, state)
                 return
-            for index, incoming in _arriving(pool, order, first_step, runtime):
+            for index, incoming, map_tensors.following in _arriving(pool, order, first_step, runtime):
                 with runtime.profile("merging"):
                     state = map_tensors.keep(self.merge_step(_at_hand(state, runtime), incoming, base, map_tensors))
                     del incoming
                     release_free_memory()  # the state before, which lay between what is still in use
                 log.info("merged %s (step %d of %d)", order[index], index + 1, len(order))
-                yield event(index, state)
+                ready = [event(index, state)]
+                if index + 1 == len(order) and not saves:
+                    map_tensors.forget()
+                    state = None  # the event alone has its tensors now
+                yield ready.pop()
                 release_free_memory()  # what the consumer built, evaluated or saved
-                if resume and self.save_on_every_step:
+                if resume and state and saves:
                     with runtime.profile("saving state"):
                         resume.save(state, index)
 
@@ -228,11 +236,16 @@ def load_base(pool: BaseModelPool, order: Sequence[str], runtime: Runtime) -> Ba
 
 def load_shared(pool: BaseModelPool, name: str, runtime: Runtime) -> Params:
     """The tensors of a model where the executor of ``runtime`` can read them, on the device it computes on."""
+    return on_device(_readable(pool, name, runtime), runtime.merging_device)
+
+
+def _readable(pool: BaseModelPool, name: str, runtime: Runtime) -> Params:
+    """The tensors of a model where the executor can read them; mapped from files if that is where they are."""
     params, files = pool.load_params(name), []
     if isinstance(params, MappedTensors):
         params = params.absolute()
         files = params.paths
-    return on_device(runtime.executor.share(params, f"model {name!r}", files), runtime.merging_device)
+    return runtime.executor.share(params, f"model {name!r}", files)
 
 
 class HasCosts(Protocol):
@@ -253,18 +266,18 @@ def tensor_mapper(method: HasCosts, base: Base, runtime: Runtime, store: StateFi
     )
 
 
-def _arriving(pool: BaseModelPool, order: Sequence[str], first: int, runtime: Runtime) -> Iterator[tuple[int, Params]]:
-    """Index and tensors of each model from ``first`` on; the files of the next one are read while one is merged."""
+def _arriving(
+    pool: BaseModelPool, order: Sequence[str], first: int, runtime: Runtime
+) -> Iterator[tuple[int, Params, Params | None]]:
+    """Index and tensors of each model from ``first`` on, and those of the model after it where they are in files."""
     following: Params | None = None
     for index in range(first, len(order)):
         with runtime.profile("loading"):
-            incoming = following if following is not None else load_shared(pool, order[index], runtime)
+            incoming = following if following is not None else _readable(pool, order[index], runtime)
             following = None
             if isinstance(incoming, MappedTensors) and index + 1 < len(order):
-                following = load_shared(pool, order[index + 1], runtime)
-                if isinstance(following, MappedTensors):
-                    following.read_ahead()
-        yield index, incoming
+                following = _readable(pool, order[index + 1], runtime)
+        yield index, on_device(incoming, runtime.merging_device), following
 
 
 def _at_hand(state: MergeState | None, runtime: Runtime) -> MergeState | None:
@@ -282,7 +295,9 @@ def _event(
     map_tensors: TensorMap,
     runtime: Runtime,
 ) -> StepEvent:
-    """What the consumers of a step get to see."""
+    """What the consumers of a step get to see; it stays as it is when the state is given up for the next."""
+    state = state.snapshot()
+    model = _MergedModel(pool, runtime)
     return StepEvent(
         index=index,
         name=order[index],
@@ -290,7 +305,28 @@ def _event(
         params=state.merged(base.params, map_tensors.owner_of),
         metrics=state.metrics() if base.is_pretrained else {},
         split_ranks=state.split_ranks,
-        build_model=pool.build_model,
-        save_params=partial(pool.save_params, executor=runtime.executor),
+        build_model=model.build,
+        save_params=model.save,
         load_saved=pool.load_saved,
+        take_params=lambda: state.snapshot(taking=True).merged(base.params, map_tensors.owner_of),
     )
+
+
+class _MergedModel:
+    """Builds the merged model of a step from its checkpoint, if it has one: mapped, that costs no memory."""
+
+    def __init__(self, pool: BaseModelPool, runtime: Runtime) -> None:
+        self._pool, self._runtime = pool, runtime
+        self._saved: Path | None = None
+
+    def save(self, params: Params, path: Path) -> None:
+        """Write the checkpoint."""
+        self._pool.save_params(params, path, executor=self._runtime.executor)
+        self._saved = path
+
+    def build(self, params: Params) -> nn.Module:
+        """The model that holds ``params``."""
+        if self._saved is None or not self._saved.is_dir() or self._runtime.merging_device.type != "cpu":
+            with returning_freed_memory():  # what the tensors are computed with
+                return self._pool.build_model(params)
+        return self._pool.load_saved(self._saved)

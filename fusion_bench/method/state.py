@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, TypeVar
 
 from torch import Tensor
@@ -37,7 +37,7 @@ class Base:
 
 
 class Update(NamedTuple):
-    """One tensor of the next state. Where the accumulator is kept in files, it is written as soon as it is computed."""
+    """One tensor of the next state, which takes the place of that of the state before as soon as it is computed."""
 
     accumulator: Tensor
     accumulator_square: float  # its squared norm
@@ -56,6 +56,16 @@ class MergeState:
     norm_sum: float  # sum of the task vector norms so far
     accumulator_norm: float
     split_ranks: Mapping[str, int] = field(default_factory=dict)  # protected directions per weight, if any
+
+    def snapshot(self, *, taking: bool = False) -> MergeState:
+        """This state with a mapping of its own to the same tensors.
+
+        Args:
+            taking: whether a tensor of the accumulator leaves the mapping when it is asked for.
+        """
+        if not isinstance(self.accumulator, dict):
+            return self  # in files
+        return replace(self, accumulator=Taken(self.accumulator) if taking else dict(self.accumulator))
 
     def merged(self, base: Params, owner_of: Mapping[str, int] | None = None) -> LazyParams:
         """The merged parameters in the dtype of ``base``, each computed when asked for.
@@ -83,3 +93,10 @@ class MergeState:
             "model/lambda_t": self.divisor,
             "empirical/lambda_t": math.sqrt(self.count),
         }
+
+
+class Taken(dict[str, Tensor]):
+    """Tensors of which each is handed out once."""
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.pop(name)

@@ -43,13 +43,17 @@ class TensorMap:
         self.owner_of = balanced(costs, max(1, executor.owners))
         self._kept = MappedTensors({})  # the accumulators that the last map put into files
         self._handed_out: dict[str, Tensor] = {}  # as the method has got them
+        self.following: Params | None = None  # the model after the one in work
+        self._current: dict[str, Tensor] = {}  # the accumulator of the latest state, where it is in memory
 
     def __call__(self, function: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
         """``{name: function(name)}``; the accumulator of an :class:`Update` is read from where it is kept."""
         owner_of = {name: self.owner_of.get(name, 0) for name in names}
         order = dearest_first(names, {name: self._costs.get(name, 0.0) for name in names})
+        if isinstance(self.following, MappedTensors):
+            function = _ReadingAhead(function, self.following)
         if self._store is None:
-            results = self._executor.map(function, order, self._tick, owner_of)
+            results = self._executor.map(_Replacing(function, self._current), order, self._tick, owner_of)
             return {name: results[name] for name in names}
         files = self._store.next_files(owner_of)
         numbers = self._executor.map(_Storing(function, files), order, self._tick, owner_of)
@@ -65,9 +69,10 @@ class TensorMap:
 
     def keep(self, state: MergeState) -> MergeState:
         """The state after a step, its accumulator in files if that is where this run keeps it; older ones go."""
-        if self._store is None:
-            return state
         accumulator = state.accumulator
+        if self._store is None:
+            self._current = Replaced(accumulator)
+            return replace(state, accumulator=self._current)
         if any(tensor is not self._handed_out.get(name) for name, tensor in accumulator.items()):
             # A method that does not say which tensors are those of its next state: they are here, in memory.
             files = self._store.next_files(dict.fromkeys(accumulator, 0))
@@ -78,6 +83,10 @@ class TensorMap:
         self._handed_out = {}
         self._store.forget_all_but(kept.paths)
         return replace(state, accumulator=kept)
+
+    def forget(self) -> None:
+        """Give up the state, which nothing follows."""
+        self._current = {}
 
 
 class StateFiles:
@@ -131,6 +140,40 @@ class StateFiles:
         for place in sorted(self._directory.iterdir()):
             if place not in wanted:
                 shutil.rmtree(place, ignore_errors=True)
+
+
+class Replaced(dict[str, Tensor]):
+    """An accumulator in memory, of which a tensor goes as soon as that of the next state is there."""
+
+    def __missing__(self, name: str) -> Tensor:
+        raise KeyError(
+            f"{name!r} was given up for its Update: read the accumulator before the map that returns one, or in it"
+        )
+
+
+class _ReadingAhead:
+    """A function that has its owner's part of the next model read from disk while it computes."""
+
+    def __init__(self, function: Callable[[str], Any], following: MappedTensors) -> None:
+        self._function, self._following = function, following
+
+    def __call__(self, name: str) -> Any:
+        if name in self._following:
+            self._following.read_ahead(name)
+        return self._function(name)
+
+
+class _Replacing:
+    """A function whose updates take the place of tensors in memory."""
+
+    def __init__(self, function: Callable[[str], Any], current: dict[str, Tensor]) -> None:
+        self._function, self._current = function, current
+
+    def __call__(self, name: str) -> Any:
+        result = self._function(name)
+        if isinstance(result, Update):
+            self._current.pop(name, None)
+        return result
 
 
 class _Storing:

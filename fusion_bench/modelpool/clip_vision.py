@@ -176,9 +176,14 @@ class CLIPVisionModelPool(ImageModelPool):
                 self.load_processor().save_pretrained(directory)
 
     def load_saved(self, path: str | Path) -> nn.Module:
-        """The vision tower that :meth:`save_params` wrote to a directory."""
+        """The vision tower that :meth:`save_params` wrote to a directory.
+
+        Its tensors are mapped from the file: they take memory of their own when they are written to, which never
+        reaches the file, and stay as they are when it is replaced or deleted.
+        """
         stored = open_checkpoint(Path(path), str(path))
-        return self.build_model(self._architecture(self.pretrained_or_first_name).select(stored, str(path)))
+        architecture = self._architecture(self.pretrained_or_first_name)
+        return architecture.build(architecture.select(stored, str(path)), copies=False)
 
     def linear_weight_names(self) -> tuple[str, ...]:
         """Canonical names of the weights of ``nn.Linear`` modules, from the architecture alone."""

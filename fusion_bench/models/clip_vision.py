@@ -88,13 +88,17 @@ class VisionArchitecture:
         lazy = params if isinstance(params, LazyParams) else LazyParams(params, params.__getitem__, like=params)
         return lazy.renamed(canonical)
 
-    def build(self, params: Params) -> nn.Module:
-        """A ``CLIPVisionModel`` in eval mode that holds copies of ``params``, given under canonical names.
+    def build(self, params: Params, *, copies: bool = True) -> nn.Module:
+        """A ``CLIPVisionModel`` in eval mode that holds ``params``, given under canonical names.
+
+        Args:
+            params: the tensors.
+            copies: hold copies of them; else themselves, which must be nobody else's to write to.
 
         Raises:
             ValueError: if a name is missing or unknown, or a shape is wrong.
         """
-        state = {name: _copy(tensor) for name, tensor in self.stored(params).items()}
+        state = {name: _copy(tensor) if copies else tensor for name, tensor in self.stored(params).items()}
         model = copy.deepcopy(self.skeleton)
         try:
             model.load_state_dict(state, strict=True, assign=True)

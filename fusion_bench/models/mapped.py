@@ -28,6 +28,7 @@ class MappedTensors(Mapping[str, Tensor]):
     def __init__(self, entries: Mapping[str, tuple[Path, str]]) -> None:
         self._entries = dict(entries)
         self._handles: dict[Path, Any] = {}
+        self._places: dict[Path, dict[str, tuple[int, int, int]]] = {}  # of tensors in files that were read ahead
 
     def renamed(self, stored_names: Mapping[str, str]) -> MappedTensors:
         """The tensors ``stored_names`` lists as ``{new name: name here}``, in that order."""
@@ -48,13 +49,19 @@ class MappedTensors(Mapping[str, Tensor]):
             self._opened(path)
         return self
 
-    def read_ahead(self) -> None:
-        """Ask the system to start reading the files into memory that it has to spare; returns at once."""
+    def read_ahead(self, name: str) -> None:
+        """Ask the system to start reading a tensor into memory that it has to spare; returns at once."""
         if not hasattr(os, "posix_fadvise"):
             return
-        for path in self.paths:
-            with path.open("rb") as file:
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+        path, stored = self._entries[name]
+        with path.open("rb") as file:
+            if path not in self._places:
+                length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+                header = _parse_header(file.read(length), str(path))
+                start = _LENGTH_BYTES + length
+                self._places[path] = {key: (start, *entry["data_offsets"]) for key, entry in header.items()}
+            start, first, end = self._places[path][stored]
+            os.posix_fadvise(file.fileno(), start + first, end - first, os.POSIX_FADV_WILLNEED)
 
     def _opened(self, path: Path) -> Any:
         handle = self._handles.get(path)
@@ -77,7 +84,7 @@ class MappedTensors(Mapping[str, Tensor]):
         return name in self._entries
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_entries": self._entries, "_handles": {}}
+        return {"_entries": self._entries, "_handles": {}, "_places": {}}
 
 
 def tensor_names(path: Path, owner: str) -> list[str]:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from fusion_bench.utils.files import start_writing_back
+
 _LENGTH_BYTES = 8  # the file starts with the length of its JSON header
 _ALIGNMENT = 8
 _NAMES = {
@@ -103,7 +105,9 @@ class TensorFile:
         data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
         descriptor = os.open(self.path, os.O_WRONLY)
         try:
-            _write_all(descriptor, data.data, len(self._start) + self._offsets[name])
+            offset = len(self._start) + self._offsets[name]
+            _write_all(descriptor, data.data, offset)
+            start_writing_back(descriptor, offset, len(data))
         finally:
             os.close(descriptor)  # other machines see it from now on
 

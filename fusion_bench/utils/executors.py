@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from fusion_bench.utils.memory import release_free_memory
+from fusion_bench.utils.memory import release_free_memory, returning_freed_memory
 
 T = TypeVar("T")
 _RELEASE_EVERY = 8  # results after which the holes that temporaries left are given back
@@ -81,7 +81,7 @@ class SerialExecutor:
     ) -> dict[str, T]:
         """Results by name, in the order of ``names``."""
         results = {}
-        with one_blas_thread():
+        with one_blas_thread(), returning_freed_memory():
             for done, name in enumerate(names, start=1):
                 results[name] = function(name)
                 if done % _RELEASE_EVERY == 0:
@@ -121,6 +121,7 @@ class ThreadExecutor:
         """Results by name, in the order of ``names``; the first error ends the map and is raised."""
         with (
             one_blas_thread(),
+            returning_freed_memory(),
             ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
         ):
             futures = {pool.submit(function, name): name for name in names}

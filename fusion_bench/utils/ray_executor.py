@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fusion_bench.utils.executors import Tick, one_blas_thread
+from fusion_bench.utils.memory import returning_freed_memory
 from fusion_bench.utils.ray_session import import_ray, release_cores, reserve_cores, start_ray
 
 T = TypeVar("T")
@@ -184,8 +186,9 @@ class _Worker:
     """Lives in an actor's process."""
 
     def __init__(self) -> None:
-        self._threads = one_blas_thread()
-        self._threads.__enter__()  # as in the thread executor, until the process ends
+        self._settings = ExitStack()  # as in the thread executor, until the process ends
+        for setting in (one_blas_thread(), returning_freed_memory()):
+            self._settings.enter_context(setting)
         self._map: tuple[int, Callable[[str], Any]] | None = None
 
     def ping(self) -> None:

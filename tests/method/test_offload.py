@@ -1,5 +1,7 @@
 """A run that keeps its state in files ends like one that keeps it in memory, whatever the method and the executor."""
 
+import copy
+
 import pytest
 import torch
 from helpers import make_models, same_tensors
@@ -34,13 +36,24 @@ class Keeps(ContinualAlgorithm):
 
 @pytest.mark.parametrize("method", [*METHODS, Keeps])
 @pytest.mark.parametrize("executor", [SerialExecutor(), ThreadExecutor(3)])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_files_change_no_bit(tmp_path, method, executor, dtype):
     models = {name: model.to(dtype) for name, model in make_models().items()}
     in_memory = method(shuffle_order=False).run(models, Runtime(executor=SerialExecutor()))
     in_files = method(shuffle_order=False, offload_dir=str(tmp_path)).run(models, Runtime(executor=executor))
     assert same_tensors(in_memory.state_dict(), in_files.state_dict())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("method", [*METHODS, Keeps])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_merged_in_float32_and_rounded_once(tmp_path, method, dtype):
+    models = {name: model.to(dtype) for name, model in make_models().items()}
+    widened = {name: copy.deepcopy(model).float() for name, model in models.items()}
+    expected = method(shuffle_order=False).run(widened).state_dict()
+    for offload_dir in (None, str(tmp_path)):
+        merged = method(shuffle_order=False, offload_dir=offload_dir).run(models).state_dict()
+        assert same_tensors(merged, {name: tensor.to(dtype) for name, tensor in expected.items()})
 
 
 def test_the_accumulator_is_in_files_of_one_state_at_a_time(tmp_path):

@@ -49,3 +49,19 @@ def test_large_blocks_are_used_again_and_given_back():
         reused = faults_of_allocating()
     pages = (1 << 26) // 4096
     assert reused < pages  # ten times as many when each block is new
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_a_large_block_goes_back_when_it_is_freed():
+    if memory._function("mallopt", ctypes.c_int, ctypes.c_int) is None:
+        pytest.skip("no mallopt in this C library")
+
+    def resident():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    with memory.returning_freed_memory():
+        blocks = [torch.ones(1 << 20) for _ in range(96)]  # 4 MiB each; some fill holes of the tests before
+        before = resident()
+        del blocks[::2]  # each between two in use
+        assert before - resident() > 64 << 20
+        assert all(float(block.sum()) == 1 << 20 for block in blocks)

@@ -6,12 +6,18 @@ Merging", 2025, arXiv 2501.09522.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
+import torch
+
+from fusion_bench.functional.batched_subspace import project_out_stack
 from fusion_bench.functional.params import Params, task_vector
 from fusion_bench.functional.subspace import project_out
 from fusion_bench.method.continual import ContinualAlgorithm
 from fusion_bench.method.opcm.fold import next_state, update
+from fusion_bench.method.opcm.stacks import StackedUpdates, pays_to_stack, stacks_of
 from fusion_bench.method.state import Base, MapTensors, MergeState, Update
 from fusion_bench.utils.lapack import lapack_eigensystem
 
@@ -39,7 +45,15 @@ def opcm_step(
         map_tensors: runs a function over names.
     """
 
+    stacked: StackedUpdates | None = None
+    names = [name for name in base.mergeable if name in base.linear_weights] if state else []
+    if state and names and pays_to_stack(base.params[names[0]].device):
+        compute = partial(_fold_stack, state, incoming, base, alpha=alpha, zero_diagonal=zero_diagonal)
+        stacked = StackedUpdates(stacks_of({name: base.params[name] for name in names}), compute)
+
     def fold(name: str) -> Update:
+        if stacked and name in stacked:
+            return stacked(name)
         vector = task_vector(incoming, base.params, name)
         if state is None:
             return update(vector, vector)
@@ -56,6 +70,19 @@ def opcm_step(
     # Without a change to merge there is nothing to scale.
     divisor = merged.accumulator_norm / mean_norm if merged.accumulator_norm > 0 and mean_norm > 0 else 1.0
     return replace(merged, divisor=divisor)
+
+
+def _fold_stack(
+    state: MergeState, incoming: Params, base: Base, names: Sequence[str], *, alpha: float, zero_diagonal: bool
+) -> list[Update]:
+    """The updates of weights of one shape."""
+    vectors = [task_vector(incoming, base.params, name) for name in names]
+    accumulators = [state.accumulator[name] for name in names]
+    projected, ranks = project_out_stack(
+        torch.stack(accumulators), torch.stack(vectors), alpha=alpha, zero_diagonal=zero_diagonal
+    )
+    parts = zip(accumulators, projected, vectors, ranks.tolist(), strict=True)
+    return [update(accumulator + part, vector, rank) for accumulator, part, vector, rank in parts]
 
 
 def projection_cost(name: str, base: Base) -> float:

@@ -5,6 +5,7 @@ import json
 import sys
 
 import pytest
+import torch
 from helpers import HashTaskPool, files_of, make_models, same_tensors
 from oracle_files import ORACLE, TASKS
 from ray_sessions import deadly, start_ray_for_tests
@@ -96,6 +97,18 @@ def test_the_number_of_actors_starts_and_ends_them(ray):
 def test_every_method_runs_on_actors_without_knowing(actors, method):
     on_actors = method.run(oracle_pool(), Runtime(executor=actors)).state_dict()
     assert same_tensors(on_actors, method.run(oracle_pool(), SERIAL).state_dict())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_on_actors(actors, dtype, tmp_path):
+    pool = oracle_pool()
+    for name in pool.all_model_names:
+        pool.load_model(name).to(dtype).save_pretrained(tmp_path / name)
+    halves = CLIPVisionModelPool({name: str(tmp_path / name) for name in pool.all_model_names})
+    merged = run().run(halves, Runtime(executor=actors)).state_dict()
+    assert {tensor.dtype for tensor in merged.values()} == {dtype}
+    assert same_tensors(merged, run().run(halves, SERIAL).state_dict())
 
 
 @pytest.mark.slow
