@@ -19,15 +19,15 @@ models:
 """
 
 
-def sweep(tmp_path, *arguments) -> Path:
-    """Run a sweep of two by two jobs; the directory that holds theirs."""
+def sweep(tmp_path, *arguments, orders="[a,b],[b,a]") -> Path:
+    """Run a sweep of two alphas by some orders; the directory that holds the jobs'."""
     (tmp_path / "configs" / "modelpool").mkdir(parents=True, exist_ok=True)
     (tmp_path / "configs" / "modelpool" / "small.yaml").write_text(POOL)
     command = [sys.executable, "-m", "fusion_bench", "--config-dir", str(tmp_path / "configs"), "-m", *arguments]
     command += ["method=opcm/opcm", "modelpool=small", "taskpool=dummy", "fabric/loggers=none", "executor=serial"]
     command += [
         "method.alpha=0.2,0.8",
-        'method.order="[a,b],[b,a]"'.replace('"', ""),
+        f"method.order={orders}",
         f"path.log_dir={tmp_path / 'sweep'}",
     ]
     paths = [str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -39,10 +39,10 @@ def sweep(tmp_path, *arguments) -> Path:
     return tmp_path / "sweep"
 
 
-def check(directory: Path) -> None:
+def check(directory: Path, orders=(["a", "b"], ["b", "a"])) -> None:
     """Each job has the directory of its number, with its own setting, order and result."""
     jobs = sorted(path.name for path in directory.iterdir() if path.is_dir())
-    assert jobs == ["0", "1", "2", "3"]
+    assert jobs == [str(number) for number in range(2 * len(orders))]
     found = []
     for job in jobs:
         trace = json.loads((directory / job / "trace.json").read_text())
@@ -51,12 +51,12 @@ def check(directory: Path) -> None:
         found.append(("method.alpha=0.8" in overrides, order))
         assert len(trace) == 2
         assert (directory / job / "checkpoints" / "merged_model_1").is_dir()
-    assert found == [(alpha, order) for alpha in (False, True) for order in (["a", "b"], ["b", "a"])]
+    assert found == [(alpha, order) for alpha in (False, True) for order in orders]
 
 
 def test_jobs_as_ray_tasks(tmp_path):
     pytest.importorskip("ray")
-    check(sweep(tmp_path, "hydra/launcher=ray"))
+    check(sweep(tmp_path, "hydra/launcher=ray", orders="[b,a]"), orders=(["b", "a"],))  # a job there takes long
 
 
 def test_jobs_in_processes_of_joblib(tmp_path):

@@ -1,6 +1,7 @@
 """A run is a process of its own that can be stopped, with all it started; there is one at a time."""
 
 import os
+import signal
 import sys
 import time
 
@@ -24,6 +25,8 @@ STUBBORN = (
 def start(tmp_path):
     """Start Python code as a run; it is stopped when the test has ended."""
     started = []
+    # A script in the background ignores interrupts, which its children would inherit; the server of the page does not.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def job(code, *arguments):
         started.append(Job([sys.executable, "-c", code], arguments, tmp_path / "run", tmp_path / "log"))
@@ -32,6 +35,7 @@ def start(tmp_path):
     yield job
     for item in started:
         item.stop(grace=0.0)
+    signal.signal(signal.SIGINT, before)
 
 
 def wait_for(condition, seconds=20.0):
