@@ -36,10 +36,10 @@ demo: $(STAMP) ## merge the shipped suite with OPCM and print the accuracies
 tiny8: $(STAMP) ## rebuild the shipped suite from its sources (hours)
 	$(BIN)/python -m tools.tiny8
 
-test: lint docs pytest ## lint, types, docs, then all tests
+test: lint docs pytest ## lint, types, docs, then all tests, also slow ones
 
 pytest: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'slow or not slow'
 
 lint: $(STAMP) ## ruff, formatting and types
 	$(BIN)/ruff check .

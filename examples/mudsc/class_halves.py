@@ -56,6 +56,7 @@ CHOSEN = {
     "MuDSC-Zip *, labels": (MuDSCZip, "labels"),
     "MuDSC-Zip *, no labels": (MuDSCZip, "no labels"),
 }
+COLUMNS = {"joint before": "before", "joint": "after", "joint, REPAIR": "repaired", "tasks": "tasks"}
 Row = dict[str, float]  # joint accuracy before and after statistics are corrected, mean accuracy of the tasks after
 
 
@@ -108,8 +109,7 @@ def one_seed(data: str, classes: int, epochs: int, output: Path, seed: int) -> d
     for name, (cls, where) in CHOSEN.items():
         method = cls(alpha="auto", alpha_data=known if where == "labels" else "train")
         merged, curves[name] = chosen_balance(method, pool)
-        plain = cls(alpha=curves[name]["alpha"], statistics="none").run(pool)
-        rows[name] = numbers(test.evaluate(plain), test.evaluate(merged))
+        rows[name] = row(cls(alpha=curves[name]["alpha"]), pool, test, merged)
     result = {"seed": seed, "training": training, "rows": rows, "curves": curves}
     write_json(file, result)
     return result
@@ -143,10 +143,16 @@ def references(
     }
 
 
-def row(method: AlignedAlgorithm, pool: ImageClassificationModelPool, test: ImageClassificationTaskPool) -> Row:
-    """The numbers of a method."""
-    before = test.evaluate(replace(method, statistics="none").run(pool))
-    return numbers(before, test.evaluate(method.run(pool)))
+def row(
+    method: AlignedAlgorithm,
+    pool: ImageClassificationModelPool,
+    test: ImageClassificationTaskPool,
+    merged: nn.Module | None = None,
+) -> Row:
+    """The numbers of a method, whose merged model may be there already."""
+    before, repaired = (test.evaluate(replace(method, statistics=way).run(pool)) for way in ("none", "repair"))
+    after = test.evaluate(merged or method.run(pool))
+    return numbers(before, after) | {"repaired": 100 * repaired["joint"]["accuracy"]}
 
 
 def numbers(before: EvalReport, after: EvalReport) -> Row:
@@ -168,9 +174,11 @@ def chosen_balance(method: AlignedAlgorithm, pool: ImageClassificationModelPool)
 
 def table(seeds: list[dict[str, Row]]) -> str:
     """A Markdown table with one row a method."""
-    lines = ["| | joint before | joint | tasks |", "|---|---|---|---|"]
+    lines = [f"| | {' | '.join(COLUMNS)} |", "|---" * (1 + len(COLUMNS)) + "|"]
     for name in seeds[0]:
-        cells = [spread([rows[name][key] for rows in seeds]) for key in ("before", "after", "tasks")]
+        cells = [
+            spread([rows[name][key] for rows in seeds]) if key in seeds[0][name] else "" for key in COLUMNS.values()
+        ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

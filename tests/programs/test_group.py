@@ -53,6 +53,7 @@ def files(directory):
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_two_processes_leave_the_files_of_one(arguments, tmp_path):
     for name, devices in (("one", 1), ("two", 2)):
         command = arguments(name, f"fabric.devices={devices}")
