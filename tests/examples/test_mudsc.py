@@ -42,7 +42,10 @@ def test_tables(example):
     halves = example("class_halves")
     names = ["weight align", "activation align", "MuDSC-Align 0.5", "weight zip", "activation zip", "MuDSC-Zip 0.5"]
     seeds = [
-        {name: {"before": 1.0, "after": base + 10.0 * place, "repaired": 2.0, "tasks": 50.0} for place, name in enumerate(names)}
+        {
+            name: {"before": 1.0, "after": base + 10.0 * place, "repaired": 2.0, "tasks": 50.0}
+            for place, name in enumerate(names)
+        }
         for base in (0.0, 2.0)
     ]
     assert "| weight zip | 1.0 ± 0.0 | 31.0 ± 1.4 | 2.0 ± 0.0 | 50.0 ± 0.0 |" in halves.table(seeds)
