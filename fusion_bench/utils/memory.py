@@ -10,7 +10,7 @@ from functools import cache
 # Parameters of the GNU C library's mallopt(3).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 _NEVER = 2**31 - 1
-_LARGE = 1 << 20
+_LARGE = 4 << 20  # smaller ones cost more to get anew, page by page, than they hold
 # What the library itself arrives at after it has seen large blocks; it does not adapt any more once it was told.
 _USUAL = ((_MMAP_MAX, 65536), (_MMAP_THRESHOLD, 32 << 20), (_TRIM_THRESHOLD, 64 << 20))
 
