@@ -9,6 +9,8 @@ from fusion_bench.reporting.sheets import Cell, Sheet, cell_text
 _MARKS = {"": "{}", "best": "**{}**", "second": "<u>{}</u>"}
 # What would end a cell or begin markup; an underscore does so only at the end of a word.
 _SPECIAL = re.compile(r"[\\`*|<>\[\]~$&]|(?<![^\W_])_|_(?![^\W_])")
+# Not every reader of Markdown knows these with a backslash.
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "~": "&#126;", "$": "&#36;"}
 
 
 def sheet_markdown(sheet: Sheet, level: int = 2) -> str:
@@ -24,7 +26,7 @@ def sheet_markdown(sheet: Sheet, level: int = 2) -> str:
 
 def escape_markdown(text: str) -> str:
     """Text in which nothing is markup, on one line."""
-    return _SPECIAL.sub(lambda match: f"\\{match[0]}", " ".join(text.split()))
+    return _SPECIAL.sub(lambda match: _ENTITIES.get(match[0], f"\\{match[0]}"), " ".join(text.split()))
 
 
 def _cell(cell: Cell, decimals: int) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import html
 import re
 import shutil
 import subprocess
@@ -95,7 +96,7 @@ def test_text():
 
 def test_markdown():
     assert sheet_markdown(SHEET).splitlines() == [
-        "## a_suite \\& more",
+        "## a_suite &amp; more",
         "",
         "| method   | ACC               | 50% \\| x |",
         "| ---      | ---:              | ---:     |",
@@ -112,12 +113,18 @@ def test_markdown():
         ("oxford_flowers102", "oxford_flowers102"),
         ("_a_ __b__", "\\_a\\_ \\_\\_b\\_\\_"),
         ("a|b*c`d", "a\\|b\\*c\\`d"),
-        ("<b>&amp;", "\\<b\\>\\&amp;"),
+        ("<b>&amp;", "&lt;b&gt;&amp;amp;"),
         ("two\nlines", "two lines"),
     ],
 )
 def test_markdown_escapes(text, escaped):
     assert escape_markdown(text) == escaped
+
+
+@pytest.mark.parametrize("text", ["p < 0.001", "a & b ~c~ $d$", "<b>*_x_*</b> [y](z) `w` \\"])
+def test_escaped_text_is_read_as_it_was(text):
+    markdown = pytest.importorskip("markdown")
+    assert html.unescape(markdown.markdown(escape_markdown(text))) == f"<p>{text}</p>"
 
 
 @given(st.text(), st.lists(figures, max_size=3))
