@@ -1,10 +1,10 @@
 """Cells, marks, and the same sheet in every format."""
 
 import csv
+import html
 import io
 import json
 import math
-import html
 import re
 import shutil
 import subprocess
