@@ -9,10 +9,10 @@ from typing import Any
 from fusion_bench.method.continual import ContinualAlgorithm
 from fusion_bench.method.resume import open_run
 from fusion_bench.programs.merge import MergeJob
-from fusion_bench.programs.order_runs import OrderRuns
+from fusion_bench.programs.order_runs import SCORES_DIRECTORY, OrderRuns
 from fusion_bench.programs.orders import ORDERS_FILE, Order, OrderSettings, check_method
 from fusion_bench.utils.configurable import Configurable
-from fusion_bench.utils.files import write_json
+from fusion_bench.utils.files import remove_partial, write_json
 
 # By what a run may differ from the interrupted one that it goes on with: neither changes a number.
 _NOT_COMPARED = ("shuffle_order", "order", "seed", "offload_dir", "num_ray_actors", "ray_address")
@@ -82,6 +82,7 @@ def open_orders(runs: OrderRuns) -> None:
         "scoring": _scoring(runs.job),
     }
     open_run(runs.log_dir, identity, list(identity), resume=runs.resume)
+    remove_partial(runs.log_dir / SCORES_DIRECTORY)
     path = runs.log_dir / ORDERS_FILE
     if path.exists():
         _require_start(OrderSettings.read(str(path)).orders(pool.model_names, None), runs.orders, runs.log_dir)

@@ -339,6 +339,15 @@ def test_a_damaged_report_is_written_again(tmp_path, damage):
     assert results(tmp_path) == before
 
 
+def test_what_a_killed_run_began_to_write_among_the_scores_goes(tmp_path):
+    program(tmp_path).run()
+    before = results(tmp_path)
+    (tmp_path / "scores" / ".partial-a.json.x").write_text("{")
+    assert results(tmp_path) != before
+    program(tmp_path, resume=True).run()
+    assert results(tmp_path) == before
+
+
 # ---- side by side
 
 
