@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 
 # Parameters of the GNU C library's mallopt(3).
@@ -25,40 +25,34 @@ def release_free_memory() -> None:
         trim(0)
 
 
-@contextmanager
-def reusing_freed_memory() -> Iterator[None]:
+def reusing_freed_memory() -> AbstractContextManager[None]:
     """Keep memory that is freed inside the block for later allocations, and give it back at the end.
 
     A forward pass allocates and frees the same large blocks again and again. By default the GNU C library returns them
     to the system each time and gets them back zeroed, page by page, which can take as long as the computation. Does
     nothing with another C library.
     """
-    option = _function("mallopt", ctypes.c_int, ctypes.c_int)
-    if option is None:
-        yield
-        return
-    option(_MMAP_MAX, 0)
-    option(_TRIM_THRESHOLD, _NEVER)
-    try:
-        yield
-    finally:
-        for parameter, value in _USUAL:
-            option(parameter, value)
-        release_free_memory()
+    return _allocating((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER))
 
 
-@contextmanager
-def returning_freed_memory() -> Iterator[None]:
+def returning_freed_memory() -> AbstractContextManager[None]:
     """Give each large block back to the system as soon as it is freed, inside the block.
 
     What threads compute with in turn would otherwise stay with each of them, several times the size of what is in use.
     Does nothing with another C library.
     """
+    return _allocating((_MMAP_THRESHOLD, _LARGE))
+
+
+@contextmanager
+def _allocating(*settings: tuple[int, int]) -> Iterator[None]:
+    """Set parameters of the C library by number inside the block; afterwards the usual ones, and free pages go back."""
     option = _function("mallopt", ctypes.c_int, ctypes.c_int)
     if option is None:
         yield
         return
-    option(_MMAP_THRESHOLD, _LARGE)
+    for parameter, value in settings:
+        option(parameter, value)
     try:
         yield
     finally:
