@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,33 +38,6 @@ class ImageClassificationModelPool(ImageModelPool):
         model_dir: directory with local copies of models of the Hub, as ``OWNER/NAME`` or ``NAME``.
         data_dir: directory with local copies of data sets of the Hub, likewise.
     """
-
-    def __init__(
-        self,
-        models: Mapping[str, Any] | Sequence[Any],
-        *,
-        processor: Any = None,
-        base_model: str | Path | None = None,
-        cache_dir: str | Path | None = None,
-        train_datasets: Mapping[str, Any] | None = None,
-        val_datasets: Mapping[str, Any] | None = None,
-        test_datasets: Mapping[str, Any] | None = None,
-        expect: Mapping[str, Any] | None = None,
-        model_dir: str | Path | None = None,
-        data_dir: str | Path | None = None,
-    ) -> None:
-        super().__init__(
-            models,
-            processor=processor,
-            base_model=base_model,
-            cache_dir=cache_dir,
-            train_datasets=train_datasets,
-            val_datasets=val_datasets,
-            test_datasets=test_datasets,
-            expect=expect,
-            model_dir=model_dir,
-            data_dir=data_dir,
-        )
 
     def load_model(self, name_or_config: Any) -> nn.Module:
         """A fresh classifier in the dtype of its checkpoint, never one that was handed out before.

@@ -28,7 +28,7 @@ class ImageModelPool(BaseModelPool):
         processor: Hub id, directory, ``_target_`` config or live image processor; None leaves it to the subclass.
         base_model: the pretrained model, where ``models`` has no ``_pretrained_``.
         cache_dir: where downloads are kept; None is the Hub client's own cache.
-        options: data sets and directories, see :class:`BaseModelPool`.
+        train_datasets, val_datasets, test_datasets, expect, model_dir, data_dir: see :class:`BaseModelPool`.
     """
 
     _config_mapping: ClassVar[Mapping[str, str]] = {
@@ -42,12 +42,25 @@ class ImageModelPool(BaseModelPool):
         self,
         models: Mapping[str, Any] | Sequence[Any],
         *,
-        processor: Any,
-        base_model: str | Path | None,
-        cache_dir: str | Path | None,
-        **options: Any,
+        processor: Any = None,
+        base_model: str | Path | None = None,
+        cache_dir: str | Path | None = None,
+        train_datasets: Mapping[str, Any] | None = None,
+        val_datasets: Mapping[str, Any] | None = None,
+        test_datasets: Mapping[str, Any] | None = None,
+        expect: Mapping[str, Any] | None = None,
+        model_dir: str | Path | None = None,
+        data_dir: str | Path | None = None,
     ) -> None:
-        super().__init__(models, **options)
+        super().__init__(
+            models,
+            train_datasets=train_datasets,
+            val_datasets=val_datasets,
+            test_datasets=test_datasets,
+            expect=expect,
+            model_dir=model_dir,
+            data_dir=data_dir,
+        )
         self._processor = processor
         self._base_model = base_model
         self._cache_dir = cache_dir
