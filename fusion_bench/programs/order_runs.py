@@ -100,6 +100,11 @@ class OrderRuns:
             return None  # damaged: written again from what the order has kept
         return OrderOutcome(index, continual) if continual.order == self.orders[index] else None
 
+    def tidy(self, index: int) -> None:
+        """Remove what was begun but not completed after the report of a finished order was written."""
+        if (directory := self.directory(index)) is not None:
+            remove_partial(directory)
+
     def run(
         self, index: int, *, display: ProgressDisplay | None = None, stop: threading.Event | None = None
     ) -> OrderOutcome:

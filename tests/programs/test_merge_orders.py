@@ -339,10 +339,11 @@ def test_a_damaged_report_is_written_again(tmp_path, damage):
     assert results(tmp_path) == before
 
 
-def test_what_a_killed_run_began_to_write_among_the_scores_goes(tmp_path):
+@pytest.mark.parametrize("place", ["scores", "order_01"])  # in that of an order, after its report was written
+def test_what_a_killed_run_began_to_write_goes(tmp_path, place):
     program(tmp_path).run()
     before = results(tmp_path)
-    (tmp_path / "scores" / ".partial-a.json.x").write_text("{")
+    (tmp_path / place / ".partial-a.json.x").write_text("{")
     assert results(tmp_path) != before
     program(tmp_path, resume=True).run()
     assert results(tmp_path) == before
