@@ -14,14 +14,19 @@ import torch
 from torch import Tensor
 
 from fusion_bench.functional.eigensystem import Eigensystem, Solver, gram_upper, torch_eigensystem
-from fusion_bench.functional.products import product
-from fusion_bench.functional.removal import core_is_cheaper, count_strong, removed_by_core, removed_by_pairs
+from fusion_bench.functional.removal import (
+    Directions,
+    directions_of,
+    padded,
+    without_in_float32,
+    without_in_float64,
+)
 
 RELATIVE_TOLERANCE = 1e-6
 """Directions whose singular value is at most this share of the largest are rounding noise of float32 weights."""
 
 SLACK = 1e-9  # on the cumulative sum, so that a sum equal to α Σσ counts as reached in spite of rounding
-_MOSTLY_KEPT = 0.87  # of the norm; where less is left, float64 keeps the rounding of what was removed out of it
+_MOSTLY_KEPT = 0.65  # of the norm; where less is left, float64 keeps the rounding of what was removed out of it
 _WELL_CONDITIONED = 1e-2  # smallest by mean eigenvalue of a Gram matrix that float32 products serve
 _MANY = 512  # rows from which float32 products may serve, if there are three times as many columns
 _SHORT = 256  # columns summed in float32; the sums of these are added in float64
@@ -85,18 +90,29 @@ def project_out(
         )
     tall = accumulator.shape[0] > accumulator.shape[1]
     rows = accumulator.T if tall else accumulator  # (m, n) with m <= n
+    vector = task_vector.T if tall else task_vector
+    if task_vector.dtype != torch.float64 and task_vector.numel() > _SMALL:
+        directions = _directions(rows, solve, alpha, zero_diagonal, torch.float32)
+        result = without_in_float32(directions, vector.float())
+        if result.norm() >= _MOSTLY_KEPT * vector.norm():
+            return (result.T if tall else result).to(task_vector.dtype), directions.rank
+        del directions, result
+    directions = _directions(rows, solve, alpha, zero_diagonal, torch.float64)
+    result = without_in_float64(directions, vector)
+    return (result.T if tall else result).to(task_vector.dtype), directions.rank
+
+
+def _directions(rows: Tensor, solve: Solver, alpha: float, zero_diagonal: bool, dtype: torch.dtype) -> Directions:
+    """The directions of ``rows`` that may be removed, for products in ``dtype``.
+
+    Of the eigensystem, several times as large, nothing else is kept.
+    """
     system = _eigensystem(rows, solve, leading=not zero_diagonal)
     singular_values = system.values.clamp(min=0).sqrt()
-    rank = split_rank(singular_values, alpha)
-    count = defined_rank(singular_values) if zero_diagonal else rank
-    if count == 0:
-        return task_vector.clone(), rank
-    exact = task_vector.dtype == torch.float64 or task_vector.numel() <= _SMALL
-    vector = task_vector.to(torch.float64 if exact else torch.float32)
-    result = _subtract(system, singular_values[:count], rows, vector, rank)
-    if not exact and result.norm() < _MOSTLY_KEPT * vector.norm():
-        result = _subtract(system, singular_values[:count], rows, vector.double(), rank)
-    return result.to(task_vector.dtype), rank
+    rank, count = split_rank(singular_values, alpha), defined_rank(singular_values)
+    if not zero_diagonal:
+        count = padded(rank, count)
+    return directions_of(system, rows, count=count, rank=rank, diagonal=zero_diagonal, dtype=dtype)
 
 
 def _eigensystem(rows: Tensor, solve: Solver, *, leading: bool) -> Eigensystem:
@@ -111,22 +127,3 @@ def _eigensystem(rows: Tensor, solve: Solver, *, leading: bool) -> Eigensystem:
         if system.values[-1] >= _WELL_CONDITIONED * system.values.mean():
             return system
     return solve(gram_upper(rows), leading)
-
-
-def _subtract(system: Eigensystem, singular_values: Tensor, rows: Tensor, vector: Tensor, rank: int) -> Tensor:
-    """``vector`` without its component in the leading block and along the given directions, in its own dtype.
-
-    ``rows`` is ``(m, n)`` with m <= n, ``vector`` the same or its transpose.
-    """
-    tall = vector.shape[0] > vector.shape[1]
-    wide = vector.T if tall else vector
-    count = len(singular_values)
-    strong = count
-    if vector.dtype != torch.float64:
-        strong = count_strong(singular_values, system.values.clamp(min=0).mean())
-    if vector.dtype != torch.float64 and strong == count and core_is_cheaper(rows.shape[0], rows.shape[1], count):
-        left, right = removed_by_core(system, singular_values, rows, wide, rank)
-    else:
-        left, right = removed_by_pairs(system, singular_values, rows, wide, rank, strong)
-    factors = (right.T, left.T) if tall else (left, right)
-    return product(*factors).neg_().add_(vector)

@@ -48,7 +48,7 @@ def lapack_eigensystem(matrix_: Tensor, leading: bool = False) -> Eigensystem:
             if rotations is None:
                 _, rotations = _diagonalise(diagonal, off_diagonal)
             # LAPACK sorts upwards; row i of `rotations` is the tridiagonal matrix's i-th eigenvector from below.
-            rows = rotations[size - last : size - first].flip(0)
+            rows = rotations[size - last : size - first].to(dtype).flip(0)
         wanted = rows.to(dtype).T
         wanted[1:] = torch.ormqr(reflectors.to(dtype), factors.to(dtype), wanted[1:])
         return wanted
