@@ -17,7 +17,7 @@ from torch import Tensor
 from fusion_bench.utils.memory import release_free_memory, returning_freed_memory
 
 T = TypeVar("T")
-_RELEASE_EVERY = 8  # results after which the holes that temporaries left are given back
+_RELEASE_EVERY = 4  # results after which the holes that temporaries left are given back
 Tick = Callable[[int, int], None]
 
 

@@ -8,9 +8,9 @@ import subprocess
 import sys
 from typing import Any
 
-_CONNECT_SECONDS = 5
-_PROBE_SECONDS = 20
-_CORES_SECONDS = 15
+_CONNECT_SECONDS = 4
+_PROBE_SECONDS = 15
+_CORES_SECONDS = 10
 # Ray itself tries for minutes to reach an address where nobody answers, so a process that can be ended tries first.
 _PROBE = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False); ray.shutdown()"
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusion_bench.functional import subspace
+from fusion_bench.functional import removal, subspace
 from fusion_bench.functional.eigensystem import gram_upper, torch_eigensystem
 from fusion_bench.functional.subspace import defined_rank, project_out, split_rank
 from fusion_bench.utils.lapack import lapack_eigensystem
@@ -90,6 +90,44 @@ def test_is_as_accurate_with_a_float32_gram_matrix(monkeypatch, kind):
     monkeypatch.setattr(subspace, "_MANY", 256)
     monkeypatch.setattr(subspace, "_SMALL", 0)
     check_accuracy((257, 780), kind, 0.6, True, 0, lapack_eigensystem)
+
+
+@pytest.mark.parametrize("zero_diagonal", [True, False])
+@pytest.mark.parametrize("shape", [(192, 192), (192, 1600)])
+def test_products_come_in_few_shapes(monkeypatch, zero_diagonal, shape):
+    """oneDNN keeps the code it makes for each: whatever the ranks, memory must not grow with the number of steps."""
+    monkeypatch.setattr(subspace, "_SMALL", 0)
+    seen, made = set(), []
+
+    def product(left, right):
+        seen.add((tuple(left.shape), tuple(right.shape)))
+        made.append(left)
+        return left @ right
+
+    monkeypatch.setattr(removal, "product", product)
+    generator = torch.Generator().manual_seed(0)
+    ranks = set()
+    for kind in ["exponential", "power", "linear", "spiked"]:
+        accumulator = matrix(shape, spectrum(kind, min(shape)), generator)
+        task_vector = torch.randn(shape, generator=generator)
+        for alpha in torch.linspace(0.05, 0.95, 19).tolist():
+            ranks.add(
+                project_out(
+                    accumulator, task_vector, alpha=alpha, zero_diagonal=zero_diagonal, solve=lapack_eigensystem
+                )[1]
+            )
+    assert len(ranks) > 40
+    assert len(seen) <= 16
+    assert len(made) > 200
+
+
+@pytest.mark.parametrize("solve", [torch_eigensystem, lapack_eigensystem])
+@pytest.mark.parametrize("zero_diagonal", [True, False])
+@pytest.mark.parametrize("shape", [(130, 800), (1700, 130)])
+@pytest.mark.parametrize("kind", ["quadratic", "ill-conditioned", "two levels", "low rank"])
+def test_long_matrices_with_weak_directions(monkeypatch, kind, shape, zero_diagonal, solve):
+    monkeypatch.setattr(subspace, "_SMALL", 0)
+    check_accuracy(shape, kind, 0.4, zero_diagonal, 3, solve)
 
 
 def check_accuracy(shape, kind, alpha, zero_diagonal, seed, solve=torch_eigensystem, share=0.0):

@@ -186,8 +186,8 @@ def test_an_address_where_something_else_listens(monkeypatch):
 
 
 def test_the_longest_wait_is_half_a_minute():
-    assert ray_session._CONNECT_SECONDS + ray_session._PROBE_SECONDS <= 30
-    assert ray_session._CORES_SECONDS <= 30
+    assert ray_session._CONNECT_SECONDS + ray_session._PROBE_SECONDS <= 20  # and imports take some seconds
+    assert ray_session._CORES_SECONDS <= 15
 
 
 @pytest.mark.slow

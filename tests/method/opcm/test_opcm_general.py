@@ -1,6 +1,7 @@
 """Checks what OPCM on Ray actors adds; the mathematics of both classes is checked in ``test_opcm.py``."""
 
 import copy
+import gc
 import json
 import sys
 
@@ -17,7 +18,7 @@ from fusion_bench.method.simple_average import SimpleAverage
 from fusion_bench.modelpool.clip_vision import CLIPVisionModelPool
 from fusion_bench.models.checkpoint import open_checkpoint
 from fusion_bench.runtime import Callback, Runtime
-from fusion_bench.utils.executors import SerialExecutor
+from fusion_bench.utils.executors import SerialExecutor, ThreadExecutor
 from fusion_bench.utils.ray_executor import RayExecutor
 
 SERIAL = Runtime(executor=SerialExecutor())
@@ -90,6 +91,41 @@ def test_the_number_of_actors_starts_and_ends_them(ray):
     for name, model in models.items():
         assert same_tensors(model.state_dict(), before[name])
     assert ray.is_initialized()
+
+
+class LiveTensors(Callback):
+    """Bytes of all tensors of this process after each step."""
+
+    def __init__(self):
+        self.bytes = []
+
+    def on_step(self, event):
+        gc.collect()
+        tensors = [found for found in gc.get_objects() if type(found) in (torch.Tensor, torch.nn.Parameter)]
+        storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
+        self.bytes.append(sum(storages.values()))
+
+
+def live_tensors(executor, models):
+    pool = CLIPVisionModelPool(
+        {"_pretrained_": str(ORACLE / "_pretrained_")}
+        | {f"model_{index}": str(ORACLE / TASKS[index % len(TASKS)]) for index in range(models)}
+    )
+    watch = LiveTensors()
+    run().run(pool, Runtime(executor=executor, callbacks=[watch]))
+    return watch.bytes
+
+
+@pytest.mark.parametrize("executor", [SerialExecutor(), ThreadExecutor(2)])
+def test_memory_is_flat_in_the_number_of_models(executor):
+    found = live_tensors(executor, 10)
+    assert max(found[2:-1]) == min(found[2:-1])
+
+
+@pytest.mark.slow
+def test_memory_of_the_process_that_drives_actors_is_flat(actors):
+    found = live_tensors(actors, 10)
+    assert max(found[2:-1]) == min(found[2:-1])
 
 
 @pytest.mark.slow
