@@ -21,7 +21,9 @@ class Field:
     problem: ui.label
 
     def complain(self, message: str | None) -> None:
-        """Show or hide an error."""
+        """Show or hide an error; a control that stays as it is is left alone, as somebody may be typing in it."""
+        if (message or "") == self.problem.text:
+            return
         self.control.props["error"] = bool(message)
         self.control.update()
         self.problem.set_text(message or "")

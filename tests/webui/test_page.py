@@ -86,6 +86,7 @@ def open_page(browser):
 
 
 def choose(page, group, option):
+    page.locator(".verdict.good, .verdict.bad").wait_for()  # the page is complete and has been checked
     field = page.get_by_label(group, exact=True)
     field.click()
     field.fill(option)
