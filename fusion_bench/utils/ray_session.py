@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 _CONNECT_SECONDS = 4
@@ -80,6 +81,9 @@ def import_ray() -> Any:
     Raises:
         ImportError: with what to install, if it is missing.
     """
+    if "RAY_AUTH_MODE" not in os.environ and _has_token():
+        # Clusters that are started here ask for it by default, a process that connects does not show it by default.
+        os.environ["RAY_AUTH_MODE"] = "token"
     try:
         import ray
     except ImportError as error:
@@ -87,6 +91,12 @@ def import_ray() -> Any:
             "num_ray_actors > 0 needs Ray: pip install 'fusion_bench[ray]', or set num_ray_actors=0"
         ) from error
     return ray
+
+
+def _has_token() -> bool:
+    """Whether there is a token to show to a Ray cluster, where Ray itself looks for one; Ray reads it when imported."""
+    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return named or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 def _require_cluster(address: str) -> None:

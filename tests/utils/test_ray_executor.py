@@ -200,5 +200,9 @@ from fusion_bench.utils.ray_executor import RayExecutor
 with RayExecutor(1, {address!r}) as executor:
     print(executor.map(str.upper, ["a"]))
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    # As a shell would start it: without what Ray's start has put into the environment of this process.
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False, env=environment
+    )
     assert "{'a': 'A'}" in done.stdout, done.stderr
