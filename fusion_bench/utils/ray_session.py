@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 import subprocess
@@ -35,6 +36,7 @@ def start_ray(actors: int, address: str | None = None) -> bool:
         return False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a local run sends nothing anywhere
     if address is not None:
+        _show_token()
         _require_cluster(address)
         ray.init(address=address, log_to_driver=False)
     else:
@@ -81,9 +83,6 @@ def import_ray() -> Any:
     Raises:
         ImportError: with what to install, if it is missing.
     """
-    if "RAY_AUTH_MODE" not in os.environ and _has_token():
-        # Clusters that are started here ask for it by default, a process that connects does not show it by default.
-        os.environ["RAY_AUTH_MODE"] = "token"
     try:
         import ray
     except ImportError as error:
@@ -93,10 +92,18 @@ def import_ray() -> Any:
     return ray
 
 
-def _has_token() -> bool:
-    """Whether there is a token to show to a Ray cluster, where Ray itself looks for one; Ray reads it when imported."""
-    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    return named or (Path.home() / ".ray" / "auth_token").is_file()
+def _show_token() -> None:
+    """Have Ray show the token of this machine, if there is one and nobody has said whether it should.
+
+    A cluster that is started where there is a token asks for it; a process that connects shows it only when told to.
+    """
+    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    if "RAY_AUTH_MODE" in os.environ or not (given or (Path.home() / ".ray" / "auth_token").is_file()):
+        return
+    os.environ["RAY_AUTH_MODE"] = "token"
+    config = getattr(importlib.import_module("ray._raylet"), "Config", None)
+    if config is not None:  # not in every release of Ray
+        config.initialize("")  # it was read when Ray was imported
 
 
 def _require_cluster(address: str) -> None:
