@@ -55,13 +55,21 @@ class Directions:
 
 
 def directions_of(
-    system: Eigensystem, rows: Tensor, *, count: int, rank: int, diagonal: bool, dtype: torch.dtype
+    system: Eigensystem,
+    singular_values: Tensor,
+    rows: Tensor,
+    *,
+    count: int,
+    rank: int,
+    diagonal: bool,
+    dtype: torch.dtype,
 ) -> Directions:
     """The leading ``count`` directions of A = ``rows``, from the eigensystem of A Aᵀ, for products in ``dtype``.
 
+    All singular values are given, as the root mean square is that of all.
+
     Weak are those whose singular value is below a share of the root mean square one, unless products are in float64.
     """
-    singular_values = system.values.clamp(min=0).sqrt()
     limit = WEAK * singular_values.square().mean().sqrt() if dtype != torch.float64 else 0.0
     strong = int((singular_values[:count] >= limit).sum())
     none = singular_values.new_empty(rows.shape[0], 0)

@@ -112,7 +112,7 @@ def _directions(rows: Tensor, solve: Solver, alpha: float, zero_diagonal: bool, 
     rank, count = split_rank(singular_values, alpha), defined_rank(singular_values)
     if not zero_diagonal:
         count = padded(rank, count)
-    return directions_of(system, rows, count=count, rank=rank, diagonal=zero_diagonal, dtype=dtype)
+    return directions_of(system, singular_values, rows, count=count, rank=rank, diagonal=zero_diagonal, dtype=dtype)
 
 
 def _eigensystem(rows: Tensor, solve: Solver, *, leading: bool) -> Eigensystem:

@@ -27,7 +27,6 @@ from fusion_bench.programs.provenance import record_times, recorded_session
 from fusion_bench.programs.run_files import list_files, log_to_file, write_config_files
 from fusion_bench.reporting.orders_report import OrdersReport
 from fusion_bench.utils.executors import ThreadExecutor
-from fusion_bench.utils.files import remove_partial
 
 if TYPE_CHECKING:
     from fusion_bench.programs.fusion import FabricModelFusionProgram, Parts
@@ -80,7 +79,6 @@ class ConfiguredFiles(OrderFiles):
     @contextmanager
     def opened(self, directory: Path, order: Order) -> Iterator[Sequence[Any]]:
         """Loggers of the order; what its thread logs goes to its ``cli.log``."""
-        remove_partial(directory)
         config = order_config(config_of(self.program), directory, order)
         with log_to_file(directory / "cli.log", own_thread=True):
             overrides = order_overrides(self.overrides, directory, order)

@@ -147,7 +147,6 @@ def run_orders(
     profile, display = Profile(), ProgressDisplay(count)
     for index, outcome in outcomes.items():
         display.finish(index, len(outcome.continual.order))
-        runs.tidy(index)
     try:
         with display, closing(_backend(runs, settings, make_runs, pending, display)) as merged:
             for outcome in merged:

@@ -10,7 +10,7 @@ from fusion_bench.method.continual import ContinualAlgorithm
 from fusion_bench.method.resume import open_run
 from fusion_bench.programs.merge import MergeJob
 from fusion_bench.programs.order_runs import SCORES_DIRECTORY, OrderRuns
-from fusion_bench.programs.orders import ORDERS_FILE, Order, OrderSettings, check_method
+from fusion_bench.programs.orders import ORDERS_FILE, Order, OrderSettings, check_method, order_directory
 from fusion_bench.utils.configurable import Configurable
 from fusion_bench.utils.files import remove_partial, write_json
 
@@ -82,7 +82,9 @@ def open_orders(runs: OrderRuns) -> None:
         "scoring": _scoring(runs.job),
     }
     open_run(runs.log_dir, identity, list(identity), resume=runs.resume)
-    remove_partial(runs.log_dir / SCORES_DIRECTORY)
+    # What a killed run began to write, also after the report of an order that counts as finished.
+    for name in (SCORES_DIRECTORY, *map(order_directory, range(len(runs.orders)))):
+        remove_partial(runs.log_dir / name)
     path = runs.log_dir / ORDERS_FILE
     if path.exists():
         _require_start(OrderSettings.read(str(path)).orders(pool.model_names, None), runs.orders, runs.log_dir)

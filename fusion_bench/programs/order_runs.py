@@ -19,7 +19,7 @@ from fusion_bench.programs.orders import Order, order_directory
 from fusion_bench.programs.run_files import REPORT_FILE
 from fusion_bench.report import ContinualReport, EvalReport
 from fusion_bench.runtime import Callback, StepEvent
-from fusion_bench.utils.files import read_json, remove_partial, write_json
+from fusion_bench.utils.files import read_json, write_json
 from fusion_bench.utils.timing import Profile
 
 SCORES_DIRECTORY = "scores"
@@ -50,7 +50,6 @@ class OrderFiles:
     @contextmanager
     def opened(self, directory: Path, order: Order) -> Iterator[Sequence[Any]]:
         """Loggers that write to the directory of an order, for as long as it is merged."""
-        remove_partial(directory)
         yield ()
 
     def write(self, result: RunResult, job: MergeJob, directory: Path) -> None:
@@ -99,11 +98,6 @@ class OrderRuns:
         except (ValueError, OSError):
             return None  # damaged: written again from what the order has kept
         return OrderOutcome(index, continual) if continual.order == self.orders[index] else None
-
-    def tidy(self, index: int) -> None:
-        """Remove what was begun but not completed after the report of a finished order was written."""
-        if (directory := self.directory(index)) is not None:
-            remove_partial(directory)
 
     def run(
         self, index: int, *, display: ProgressDisplay | None = None, stop: threading.Event | None = None

@@ -43,13 +43,13 @@ def lapack_eigensystem(matrix_: Tensor, leading: bool = False) -> Eigensystem:
     def vectors(first: int, last: int, dtype: torch.dtype) -> Tensor:
         nonlocal rotations
         if rotations is None and first == 0 and _are_separate(values[: last + 1]):
-            rows = _leading_rotations(diagonal, off_diagonal, values[:last])
+            rows = _leading_rotations(diagonal, off_diagonal, values[:last]).to(dtype)
         else:
             if rotations is None:
                 _, rotations = _diagonalise(diagonal, off_diagonal)
             # LAPACK sorts upwards; row i of `rotations` is the tridiagonal matrix's i-th eigenvector from below.
             rows = rotations[size - last : size - first].to(dtype).flip(0)
-        wanted = rows.to(dtype).T
+        wanted = rows.T
         wanted[1:] = torch.ormqr(reflectors.to(dtype), factors.to(dtype), wanted[1:])
         return wanted
 
