@@ -20,11 +20,11 @@ from torch import Tensor
 
 from benchmarks.opcm_step import Weight, plain_full_svd, random_weight, tower
 from fusion_bench.functional.batched_subspace import project_out_stack
-from fusion_bench.functional.eigensystem import Solver, torch_eigensystem
+from fusion_bench.functional.eigensystem import TORCH, Solver
 from fusion_bench.functional.subspace import project_out, split_rank
 from fusion_bench.method.opcm.stacks import pays_to_stack
 from fusion_bench.utils.executors import ThreadExecutor, one_blas_thread
-from fusion_bench.utils.lapack import lapack_eigensystem
+from fusion_bench.utils.lapack import LAPACK
 
 SHAPES = ("64x64", "128x512", "512x512", "768x768", "768x3072", "3072x768", "1024x1024", "1024x4096")
 STACK = 4
@@ -48,8 +48,8 @@ def thin_svd(weight: Weight, alpha: float, zero_diagonal: bool) -> Tensor:
 def ways(alpha: float, zero_diagonal: bool) -> dict[str, Way]:
     """Every way by its name in the table."""
 
-    def gram(weight: Weight, solve: Solver) -> object:
-        return project_out(*weight, alpha=alpha, zero_diagonal=zero_diagonal, solve=solve)
+    def gram(weight: Weight, solver: Solver) -> object:
+        return project_out(*weight, alpha=alpha, zero_diagonal=zero_diagonal, solver=solver)
 
     def stack(weight: Weight) -> object:
         stacks = (torch.stack([tensor] * STACK) for tensor in weight)
@@ -58,8 +58,8 @@ def ways(alpha: float, zero_diagonal: bool) -> dict[str, Way]:
     return {
         "plain": lambda weight: plain_full_svd(*weight, alpha, zero_diagonal),
         "thin SVD": lambda weight: thin_svd(weight, alpha, zero_diagonal),
-        "Gram, torch": lambda weight: gram(weight, torch_eigensystem),
-        "Gram, LAPACK": lambda weight: gram(weight, lapack_eigensystem),
+        "Gram, torch": lambda weight: gram(weight, TORCH),
+        "Gram, LAPACK": lambda weight: gram(weight, LAPACK),
         f"stack of {STACK}": stack,
     }
 
@@ -108,7 +108,7 @@ def compare_threads(threads: int, rounds: int) -> str:
     weights = tower(2, 768, torch.Generator().manual_seed(0))
 
     def project(name: str) -> object:
-        return project_out(*weights[name], alpha=0.5, solve=lapack_eigensystem)
+        return project_out(*weights[name], alpha=0.5, solver=LAPACK)
 
     many, one = [], []
     for _ in range(rounds + 1):

@@ -18,10 +18,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fusion_bench.functional.eigensystem import Eigensystem
+from fusion_bench.functional.eigensystem import Eigensystem, Solver
 from fusion_bench.functional.subspace import project_out
 from fusion_bench.utils.executors import ThreadExecutor
-from fusion_bench.utils.lapack import lapack_eigensystem
+from fusion_bench.utils.lapack import LAPACK
 
 Project = Callable[[Tensor, Tensor], Tensor]
 Run = Callable[[Callable[[str], Tensor], list[str]], dict[str, Tensor]]
@@ -121,7 +121,7 @@ def print_shares(weights: dict[str, Weight], alpha: float, zero_diagonal: bool) 
 
     def solve(matrix_: Tensor, leading: bool) -> Eigensystem:
         lap("Gram matrix")
-        system = lapack_eigensystem(matrix_, leading)
+        system = LAPACK.solve(matrix_, leading)
         lap("eigensystem")
 
         def vectors(first: int, end: int, dtype: torch.dtype) -> Tensor:
@@ -132,11 +132,13 @@ def print_shares(weights: dict[str, Weight], alpha: float, zero_diagonal: bool) 
 
         return Eigensystem(system.values, vectors)
 
+    solver = Solver(LAPACK.gram, solve)
+
     def layer(name: str) -> None:
         nonlocal last
         for weight in (weight for key, weight in weights.items() if key.startswith("0.")):
             last = time.process_time()
-            project_out(*weight, alpha=alpha, zero_diagonal=zero_diagonal, solve=solve)
+            project_out(*weight, alpha=alpha, zero_diagonal=zero_diagonal, solver=solver)
             lap("products")
 
     ThreadExecutor(1).map(layer, ["0"])
@@ -146,7 +148,7 @@ def print_shares(weights: dict[str, Weight], alpha: float, zero_diagonal: bool) 
 
 def project(weight: Weight, alpha: float, zero_diagonal: bool) -> Tensor:
     """The library's projection as the method calls it."""
-    return project_out(*weight, alpha=alpha, zero_diagonal=zero_diagonal, solve=lapack_eigensystem)[0]
+    return project_out(*weight, alpha=alpha, zero_diagonal=zero_diagonal, solver=LAPACK)[0]
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fusion_bench.functional.eigensystem import Eigensystem, Solver, gram_upper, torch_eigensystem
+from fusion_bench.functional.eigensystem import TORCH, Eigensystem, Solver
 from fusion_bench.functional.removal import (
     Directions,
     directions_of,
@@ -29,7 +29,6 @@ SLACK = 1e-9  # on the cumulative sum, so that a sum equal to α Σσ counts as 
 _MOSTLY_KEPT = 0.65  # of the norm; where less is left, float64 keeps the rounding of what was removed out of it
 _WELL_CONDITIONED = 1e-2  # smallest by mean eigenvalue of a Gram matrix that float32 products serve
 _MANY = 512  # rows from which float32 products may serve, if there are three times as many columns
-_SHORT = 256  # columns summed in float32; the sums of these are added in float64
 _SMALL = 1 << 16  # entries below which float64 products cost nothing worth saving
 
 
@@ -62,7 +61,7 @@ def project_out(
     *,
     alpha: float,
     zero_diagonal: bool = True,
-    solve: Solver = torch_eigensystem,
+    solver: Solver = TORCH,
 ) -> tuple[Tensor, int]:
     """Remove from ``task_vector`` what lies in the leading singular directions of ``accumulator``.
 
@@ -75,7 +74,7 @@ def project_out(
         task_vector: τ, of the same shape, dtype class and device.
         alpha: share of the singular values that is protected, in [0, 1].
         zero_diagonal: also remove each σ_i's own direction u_i v_iᵀ.
-        solve: solver for the Gram matrix.
+        solver: the way to the eigensystem of the Gram matrix.
 
     Returns:
         The projected task vector, a new tensor in the dtype of ``task_vector``, and the split rank r.
@@ -92,22 +91,22 @@ def project_out(
     rows = accumulator.T if tall else accumulator  # (m, n) with m <= n
     vector = task_vector.T if tall else task_vector
     if task_vector.dtype != torch.float64 and task_vector.numel() > _SMALL:
-        directions = _directions(rows, solve, alpha, zero_diagonal, torch.float32)
+        directions = _directions(rows, solver, alpha, zero_diagonal, torch.float32)
         result = without_in_float32(directions, vector.float())
         if result.norm() >= _MOSTLY_KEPT * vector.norm():
             return (result.T if tall else result).to(task_vector.dtype), directions.rank
         del directions, result
-    directions = _directions(rows, solve, alpha, zero_diagonal, torch.float64)
+    directions = _directions(rows, solver, alpha, zero_diagonal, torch.float64)
     result = without_in_float64(directions, vector)
     return (result.T if tall else result).to(task_vector.dtype), directions.rank
 
 
-def _directions(rows: Tensor, solve: Solver, alpha: float, zero_diagonal: bool, dtype: torch.dtype) -> Directions:
+def _directions(rows: Tensor, solver: Solver, alpha: float, zero_diagonal: bool, dtype: torch.dtype) -> Directions:
     """The directions of ``rows`` that may be removed, for products in ``dtype``.
 
     Of the eigensystem, several times as large, nothing else is kept.
     """
-    system = _eigensystem(rows, solve, leading=not zero_diagonal)
+    system = _eigensystem(rows, solver, leading=not zero_diagonal)
     singular_values = system.values.clamp(min=0).sqrt()
     rank, count = split_rank(singular_values, alpha), defined_rank(singular_values)
     if not zero_diagonal:
@@ -115,7 +114,7 @@ def _directions(rows: Tensor, solve: Solver, alpha: float, zero_diagonal: bool, 
     return directions_of(system, singular_values, rows, count=count, rank=rank, diagonal=zero_diagonal, dtype=dtype)
 
 
-def _eigensystem(rows: Tensor, solve: Solver, *, leading: bool) -> Eigensystem:
+def _eigensystem(rows: Tensor, solver: Solver, *, leading: bool) -> Eigensystem:
     """The eigensystem of ``rows @ rows.T``.
 
     Float32 products, summed in float64, are enough for a large, well-conditioned matrix: their error, spread over all
@@ -123,7 +122,7 @@ def _eigensystem(rows: Tensor, solve: Solver, *, leading: bool) -> Eigensystem:
     """
     size, length = rows.shape
     if rows.dtype != torch.float64 and size >= _MANY and length >= 3 * size:
-        system = solve(gram_upper(rows, torch.float32, columns=_SHORT), leading)
+        system = solver.solve(solver.gram(rows, torch.float32), leading)
         if system.values[-1] >= _WELL_CONDITIONED * system.values.mean():
             return system
-    return solve(gram_upper(rows), leading)
+    return solver.solve(solver.gram(rows, torch.float64), leading)

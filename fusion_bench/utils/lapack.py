@@ -1,20 +1,19 @@
 """A symmetric eigensolver out of LAPACK's own steps, which forms only the eigenvectors that are asked for.
 
 ``torch.linalg.eigh`` turns every eigenvector of the tridiagonal matrix back in float64. Done in steps, only the wanted
-ones are turned back, in the wanted precision. The routines are those SciPy exports for use from compiled code; calls
-through ctypes let go of the interpreter lock, so that threads run them side by side.
+ones are turned back, in the wanted precision.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
-from functools import cache
 
 import torch
 from torch import Tensor
 
-from fusion_bench.functional.eigensystem import Eigensystem, torch_eigensystem
+from fusion_bench.functional.eigensystem import Eigensystem, Solver, torch_eigensystem
+from fusion_bench.utils.blas import blas_gram
+from fusion_bench.utils.compiled import call, routine
 
 _SMALL = 128  # rows below which the steps cost more than they save
 _SEPARATE = 1e-8  # of the largest eigenvalue; neighbours closer than this are left to divide and conquer
@@ -108,12 +107,12 @@ def _leading_rotations(diagonal: Tensor, off_diagonal: Tensor, values: Tensor) -
     negligible = shifted[:1] * 1e-20  # entries of an eigenvector below this would only become subnormal
     unused, support = values.new_empty(4), torch.zeros(2, dtype=torch.int32)
     twist = torch.zeros(len(values), dtype=torch.int32)  # 0 lets the routine choose
-    routine = _routine("dlar1v", 21)
+    twisted = routine("lapack", "dlar1v", 21)
     count, first, no, negative = (ctypes.c_int(number) for number in (size, 1, 0, 0))
     fixed = [tensor.data_ptr() for tensor in (pivots, multipliers, products, squares, smallest, negligible)]
     spare = [unused[i:].data_ptr() for i in range(4)]
     for row in range(len(values)):
-        routine(
+        twisted(
             *(ctypes.byref(number) for number in (count, first, count)),
             shifted.data_ptr() + 8 * row,
             *fixed,
@@ -131,32 +130,16 @@ def _leading_rotations(diagonal: Tensor, off_diagonal: Tensor, values: Tensor) -
 
 
 def _call(name: str, *arguments: bytes | int | Tensor) -> None:
-    """Call a LAPACK routine, which takes every argument by address; its last one, ``info``, is checked here.
+    """Call a LAPACK routine and check its last argument, ``info``.
 
     Raises:
         RuntimeError: if the routine reports a failure.
     """
-    info = ctypes.c_int(0)
-    addresses: list[object] = []
-    for argument in arguments:
-        if isinstance(argument, Tensor):
-            addresses.append(argument.data_ptr())
-        else:
-            addresses.append(argument if isinstance(argument, bytes) else ctypes.byref(ctypes.c_int(argument)))
-    _routine(name, len(arguments) + 1)(*addresses, ctypes.byref(info))
-    if info.value != 0:
-        raise RuntimeError(f"LAPACK's {name} failed with info = {info.value}")
+    info = torch.zeros(1, dtype=torch.int32)
+    call("lapack", name, *arguments, info)
+    if info.item() != 0:
+        raise RuntimeError(f"LAPACK's {name} failed with info = {info.item()}")
 
 
-@cache
-def _routine(name: str, arguments: int) -> Callable[..., None]:
-    from scipy import LowLevelCallable
-    from scipy.linalg import cython_lapack
-
-    capsule = LowLevelCallable.from_cython(cython_lapack, name).function
-    name_of = ctypes.pythonapi.PyCapsule_GetName
-    name_of.restype, name_of.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
-    pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    address = pointer_of(capsule, name_of(capsule))
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * arguments)(address)
+LAPACK = Solver(blas_gram, lapack_eigensystem)
+"""By SciPy's BLAS and LAPACK on the CPU, by torch elsewhere."""

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from fusion_bench.functional.eigensystem import gram_upper
 from fusion_bench.functional.landscape import difference_products
 from fusion_bench.functional.params import Params, task_vector
 from fusion_bench.method.base_algorithm import BaseAlgorithm
@@ -25,7 +24,7 @@ from fusion_bench.method.state import Base
 from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool, as_modelpool
 from fusion_bench.reporting.task_vectors import TaskVectorStatistics
 from fusion_bench.runtime import RunStart, Runtime
-from fusion_bench.utils.lapack import lapack_eigensystem
+from fusion_bench.utils.lapack import LAPACK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -175,7 +174,7 @@ def singular_values(matrix: Tensor) -> Tensor:
     as they are in float32 weights.
     """
     rows = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    return lapack_eigensystem(gram_upper(rows), leading=True).values.clamp(min=0).sqrt().cpu()
+    return LAPACK.solve(LAPACK.gram(rows, torch.float64), True).values.clamp(min=0).sqrt().cpu()
 
 
 def cosines(products: Tensor) -> list[list[float | None]]:

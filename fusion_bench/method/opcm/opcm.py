@@ -19,7 +19,7 @@ from fusion_bench.method.continual import ContinualAlgorithm
 from fusion_bench.method.opcm.fold import next_state, update
 from fusion_bench.method.opcm.stacks import StackedUpdates, pays_to_stack, stacks_of
 from fusion_bench.method.state import Base, MapTensors, MergeState, Update
-from fusion_bench.utils.lapack import lapack_eigensystem
+from fusion_bench.utils.lapack import LAPACK
 
 
 def opcm_step(
@@ -60,9 +60,7 @@ def opcm_step(
         accumulator = state.accumulator[name]
         if name not in base.linear_weights:
             return update(accumulator + vector, vector)
-        projected, rank = project_out(
-            accumulator, vector, alpha=alpha, zero_diagonal=zero_diagonal, solve=lapack_eigensystem
-        )
+        projected, rank = project_out(accumulator, vector, alpha=alpha, zero_diagonal=zero_diagonal, solver=LAPACK)
         return update(projected.add_(accumulator), vector, rank)
 
     merged = next_state(state, map_tensors(fold, base.mergeable), divisor=1.0)
