@@ -121,11 +121,12 @@ class ContinualAlgorithm(BaseAlgorithm):
             stack.enter_context(runtime.executor)
             with runtime.profile("loading"):
                 base = load_base(pool, order, runtime)
-            store = self._open_store(base, runtime)
-            map_tensors = tensor_mapper(self, base, runtime, stack.enter_context(store) if store else None)
-            state, first_step = resume.load(runtime, in_files=store is not None) if resume else (None, 0)
-            state = map_tensors.keep(state) if state and store is None else state
             saves = resume is not None and self.save_on_every_step
+            store = self._open_store(base, runtime, saves=saves)
+            map_tensors = tensor_mapper(self, base, runtime, stack.enter_context(store) if store else None)
+            in_files = store is not None and not store.copies
+            state, first_step = resume.load(runtime, in_files=in_files) if resume else (None, 0)
+            state = map_tensors.start(state) if state else None
             runtime.notify("on_run_start", RunStart(order=order, first_step=first_step, log_dir=runtime.log_dir))
             event = partial(_event, pool=pool, order=order, base=base, map_tensors=map_tensors, runtime=runtime)
             if state is not None and first_step == len(order):  # the interrupted run had only its end missing
@@ -145,14 +146,16 @@ class ContinualAlgorithm(BaseAlgorithm):
                 release_free_memory()  # what the consumer built, evaluated or saved
                 if resume and state and saves:
                     with runtime.profile("saving state"):
-                        resume.save(state, index)
+                        resume.save(state, index, map_tensors.kept.paths)
 
-    def _open_store(self, base: Base, runtime: Runtime) -> StateFiles | None:
-        """Files for the state, if it is to be kept on disk or belongs to several processes."""
-        if self.offload_dir is None and not runtime.executor.owners:
+    def _open_store(self, base: Base, runtime: Runtime, *, saves: bool) -> StateFiles | None:
+        """Files for the state, if it is to be kept on disk, belongs to several processes or is saved at every step."""
+        in_files = self.offload_dir is not None or runtime.executor.owners > 0
+        if not in_files and not saves:
             return None
         beside = runtime.log_dir / "resume" if runtime.log_dir else None
-        return StateFiles(Path(self.offload_dir) if self.offload_dir else beside, like=base.params)
+        parent = Path(self.offload_dir) if self.offload_dir else beside
+        return StateFiles(parent, like=base.params, copies=not in_files)
 
     def loaded_names(self, modelpool: BaseModelPool) -> list[str]:
         """The models of the order, and the one whose architecture they have to share.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusion_bench.method.state import MergeState
 from fusion_bench.models.mapped import MappedTensors, tensor_names
-from fusion_bench.models.tensor_file import Form, TensorFile
+from fusion_bench.models.tensor_file import TensorFile
 from fusion_bench.utils.files import atomic_directory, atomic_path, link_or_copy, read_json, remove_partial, write_json
 
 if TYPE_CHECKING:
@@ -45,13 +45,11 @@ class ResumeFile:
         write_json(log_dir / _ORDER_FILE, list(identity["order"]))
         return cls(directory)
 
-    def save(self, state: MergeState, index: int) -> None:
-        """Replace the saved state by the one after step ``index``."""
-        accumulator = state.accumulator
-        in_files = isinstance(accumulator, MappedTensors)
+    def save(self, state: MergeState, index: int, files: Sequence[Path]) -> None:
+        """Replace the saved state by the one after step ``index``, whose accumulator is in ``files``."""
         scalars = {
             "index": index,
-            "files": self._keep_files(accumulator.paths, index) if isinstance(accumulator, MappedTensors) else [],
+            "files": self._keep_files(files, index),
             "divisor": state.divisor,
             "count": state.count,
             "task_vector_norm": state.task_vector_norm,
@@ -59,15 +57,10 @@ class ResumeFile:
             "accumulator_norm": state.accumulator_norm,
             "split_ranks": dict(state.split_ranks),
         }
-        held = {} if in_files else dict(accumulator)
         with atomic_path(self._path) as partial:
-            forms = {name: Form.of(tensor) for name, tensor in held.items()}
-            file = TensorFile(partial, forms, metadata={"state": json.dumps(scalars)})
-            file.create()
-            for name, tensor in held.items():
-                file.write(name, tensor)
+            TensorFile(partial, {}, metadata={"state": json.dumps(scalars)}).create()
         for place in sorted(self.directory.glob("step_*")):
-            if not in_files or place.name != f"step_{index}":
+            if place.name != f"step_{index}":
                 shutil.rmtree(place, ignore_errors=True)
 
     def load(self, runtime: Runtime, *, in_files: bool = False) -> tuple[MergeState | None, int]:

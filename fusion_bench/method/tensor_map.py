@@ -28,7 +28,7 @@ class TensorMap:
         executor: computes them; it has been entered.
         costs: what a tensor costs, in any unit; owners get shares of about equal cost.
         tick: told about progress as ``tick(done, total)``.
-        store: where the accumulator of each step is kept; None keeps it in memory.
+        store: files for the accumulator of each step; None keeps it in memory alone.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class TensorMap:
     ) -> None:
         self._executor, self._costs, self._tick, self._store = executor, costs, tick, store
         self.owner_of = balanced(costs, max(1, executor.owners))
-        self._kept = MappedTensors({})  # the accumulators that the last map put into files
+        self.kept = MappedTensors({})  # the accumulator of the latest state in its files, if there is a store
         self._handed_out: dict[str, Tensor] = {}  # as the method has got them
         self.following: Params | None = None  # the model after the one in work
         self._current: dict[str, Tensor] = {}  # the accumulator of the latest state, where it is in memory
@@ -52,37 +52,53 @@ class TensorMap:
         order = dearest_first(names, {name: self._costs.get(name, 0.0) for name in names})
         if isinstance(self.following, MappedTensors):
             function = _ReadingAhead(function, self.following)
-        if self._store is None:
-            results = self._executor.map(_Replacing(function, self._current), order, self._tick, owner_of)
-            return {name: results[name] for name in names}
-        files = self._store.next_files(owner_of)
-        numbers = self._executor.map(_Storing(function, files), order, self._tick, owner_of)
-        kept = {name: (files[name].path, name) for name in names if isinstance(numbers[name], Update)}
-        if kept:
-            self._store.require(files[name].path for name in kept)
-            self._kept = MappedTensors(kept).open()
-            self._handed_out = {name: self._kept[name] for name in kept}
-        return {name: cast(T, self._complete(name, numbers[name])) for name in names}
+        files = self._store.next_files(owner_of) if self._store else {}
+        if self._store is None or self._store.copies:
+            function = _Replacing(function, self._current)
+        if self._store:
+            function = _Storing(function, files, copies=self._store.copies)
+        results = self._executor.map(function, order, self._tick, owner_of)
+        updates = {name: result for name, result in results.items() if isinstance(result, Update)}
+        if self._store and updates:
+            self._store.require(files[name].path for name in updates if name in files)
+            self.kept = MappedTensors({name: (files[name].path, name) for name in updates if name in files})
+            if self._store.copies:
+                fitting = {name for name in self.kept if files[name].fits(name, updates[name].accumulator)}
+                self._handed_out = {name: updates[name].accumulator for name in fitting}
+            else:
+                self.kept = self.kept.open()
+                self._handed_out = dict(self.kept)
+        return {name: cast(T, self._complete(name, results[name])) for name in names}
 
     def _complete(self, name: str, result: object) -> object:
-        return result._replace(accumulator=self._handed_out[name]) if isinstance(result, Update) else result
+        handed_out = self._handed_out.get(name) if isinstance(result, Update) else None
+        return result if handed_out is None else cast(Update, result)._replace(accumulator=handed_out)
+
+    def start(self, state: MergeState) -> MergeState:
+        """The state that a run goes on from."""
+        return state if self._store and not self._store.copies else self._in_memory(state)
 
     def keep(self, state: MergeState) -> MergeState:
-        """The state after a step, its accumulator in files if that is where this run keeps it; older ones go."""
-        accumulator = state.accumulator
+        """The state after a step, its accumulator where this run keeps it; older ones go."""
         if self._store is None:
-            self._current = Replaced(accumulator)
-            return replace(state, accumulator=self._current)
+            return self._in_memory(state)
+        accumulator = state.accumulator
         if any(tensor is not self._handed_out.get(name) for name, tensor in accumulator.items()):
             # A method that does not say which tensors are those of its next state: they are here, in memory.
-            files = self._store.next_files(dict.fromkeys(accumulator, 0))
+            file = self._store.next_file({name: Form.of(tensor) for name, tensor in accumulator.items()})
             for name, tensor in accumulator.items():
-                files[name].write(name, tensor)
-            self._kept = MappedTensors({name: (files[name].path, name) for name in accumulator})
-        kept = self._kept.renamed({name: name for name in accumulator}).open()
+                file.write(name, tensor)
+            self.kept = MappedTensors({name: (file.path, name) for name in accumulator})
         self._handed_out = {}
-        self._store.forget_all_but(kept.paths)
-        return replace(state, accumulator=kept)
+        self._store.forget_all_but(self.kept.paths)
+        if self._store.copies:
+            return self._in_memory(state)
+        self.kept = self.kept.renamed({name: name for name in accumulator}).open()
+        return replace(state, accumulator=self.kept)
+
+    def _in_memory(self, state: MergeState) -> MergeState:
+        self._current = Replaced(state.accumulator)
+        return replace(state, accumulator=self._current)
 
     def forget(self) -> None:
         """Give up the state, which nothing follows."""
@@ -95,9 +111,11 @@ class StateFiles:
     Args:
         parent: where the directory is made; None is the system's place for temporary files.
         like: tensors of the shapes of an accumulator, and of dtypes that it has or is wider than.
+        copies: whether the accumulator is in memory as well, and the files are for whoever goes on with the run.
     """
 
-    def __init__(self, parent: Path | None, like: Params) -> None:
+    def __init__(self, parent: Path | None, like: Params, *, copies: bool = False) -> None:
+        self.copies = copies
         self._forms = {name: Form(work_dtype(tensor), tuple(tensor.shape)) for name, tensor in like.items()}
         if parent is not None:
             parent.mkdir(parents=True, exist_ok=True)
@@ -112,14 +130,21 @@ class StateFiles:
 
     def next_files(self, owner_of: Mapping[str, int]) -> dict[str, TensorFile]:
         """A new file for each owner, as the file of each name; nothing is created yet."""
-        self._count += 1
-        place = self._directory / f"{self._count:06d}"
+        place = self._next_place()
         by_owner: dict[int, dict[str, Form]] = {}
         for name, owner in owner_of.items():
             if name in self._forms:
                 by_owner.setdefault(owner, {})[name] = self._forms[name]
         files = {owner: TensorFile(place / f"{owner:05d}.safetensors", forms) for owner, forms in by_owner.items()}
         return {name: files[owner] for name, owner in owner_of.items() if owner in files}
+
+    def next_file(self, forms: Mapping[str, Form]) -> TensorFile:
+        """A new file for tensors of ``forms``; nothing is created yet."""
+        return TensorFile(self._next_place() / f"{0:05d}.safetensors", forms)
+
+    def _next_place(self) -> Path:
+        self._count += 1
+        return self._directory / f"{self._count:06d}"
 
     def require(self, paths: Iterable[Path]) -> None:
         """Check that what the owners wrote can be seen here.
@@ -177,14 +202,18 @@ class _Replacing:
 
 
 class _Storing:
-    """A function whose updates go to files; what comes back are their numbers."""
+    """A function whose updates go to files; unless those are copies, what comes back are their numbers."""
 
-    def __init__(self, function: Callable[[str], Any], files: Mapping[str, TensorFile]) -> None:
-        self._function, self._files = function, files
+    def __init__(self, function: Callable[[str], Any], files: Mapping[str, TensorFile], *, copies: bool) -> None:
+        self._function, self._files, self._copies = function, files, copies
 
     def __call__(self, name: str) -> Any:
         result = self._function(name)
-        if isinstance(result, Update):
+        if not isinstance(result, Update):
+            return result
+        if not self._copies:
             self._files[name].write(name, result.accumulator)
             return result._replace(accumulator=torch.empty(0))
+        if name in self._files and self._files[name].fits(name, result.accumulator):
+            self._files[name].write(name, result.accumulator)
         return result

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fusion_bench.utils.files import start_writing_back
+from fusion_bench.utils.files import naming_a_full_disk, start_writing_back
 
 _LENGTH_BYTES = 8  # the file starts with the length of its JSON header
 _ALIGNMENT = 8
@@ -91,25 +91,31 @@ class TensorFile:
         finally:
             os.close(descriptor)
 
+    def fits(self, name: str, tensor: Tensor) -> bool:
+        """Whether a tensor has the form that was announced for it."""
+        return Form.of(tensor) == self._forms[name]
+
     def write(self, name: str, tensor: Tensor) -> None:
         """Put one tensor in its place.
 
         Raises:
             ValueError: if its dtype or shape is not the one announced.
+            OSError: if the disk is full, among others.
         """
-        if Form.of(tensor) != self._forms[name]:
+        if not self.fits(name, tensor):
             raise ValueError(
                 f"{self.path} has room for {name!r} as {_words(self._forms[name])}, got {_words(Form.of(tensor))}"
             )
-        self.create()
         data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
-        descriptor = os.open(self.path, os.O_WRONLY)
-        try:
-            offset = len(self._start) + self._offsets[name]
-            _write_all(descriptor, data.data, offset)
-            start_writing_back(descriptor, offset, len(data))
-        finally:
-            os.close(descriptor)  # other machines see it from now on
+        with naming_a_full_disk(self.path):
+            self.create()
+            descriptor = os.open(self.path, os.O_WRONLY)
+            try:
+                offset = len(self._start) + self._offsets[name]
+                _write_all(descriptor, data.data, offset)
+                start_writing_back(descriptor, offset, len(data))
+            finally:
+                os.close(descriptor)  # other machines see it from now on
 
     def __contains__(self, name: object) -> bool:
         return name in self._forms

@@ -25,7 +25,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{_PARTIAL}{path.name}.{os.getpid()}")
     try:
-        with _naming_a_full_disk(path):
+        with naming_a_full_disk(path):
             yield partial
             _give_usual_mode(partial)
             _sync(partial)
@@ -42,7 +42,7 @@ def atomic_directory(path: Path | str) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{path.name}.", dir=path.parent))
     try:
-        with _naming_a_full_disk(path):
+        with naming_a_full_disk(path):
             yield partial
             for file in sorted(partial.rglob("*")):
                 _give_usual_mode(file)
@@ -116,7 +116,7 @@ def atomic_new_file(path: Path | str, text: str) -> bool:
     descriptor, name = tempfile.mkstemp(prefix=f"{_PARTIAL}{path.name}.", dir=path.parent)
     partial = Path(name)
     try:
-        with _naming_a_full_disk(path):
+        with naming_a_full_disk(path):
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
             _give_usual_mode(partial)
@@ -144,7 +144,7 @@ def read_json(path: Path | str) -> Any:
 
 
 @contextmanager
-def _naming_a_full_disk(path: Path) -> Iterator[None]:
+def naming_a_full_disk(path: Path) -> Iterator[None]:
     """Say which file found the disk full; writers of other libraries report it in words of their own."""
     try:
         yield

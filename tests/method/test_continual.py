@@ -345,4 +345,4 @@ def test_half_written_state_is_never_under_its_name(models, tmp_path, monkeypatc
     method.run(models, runtime(method, tmp_path, resume=True))
     assert [p.name for p in (tmp_path / "resume").iterdir() if "partial" in p.name] == []
     assert [p.name for p in (tmp_path / "checkpoints").iterdir() if "partial" in p.name] == []
-    assert load_file(tmp_path / "resume" / "state.safetensors")
+    assert load_file(tmp_path / "resume" / "step_3" / "00000.safetensors")
