@@ -60,15 +60,19 @@ class TensorMap:
         results = self._executor.map(function, order, self._tick, owner_of)
         updates = {name: result for name, result in results.items() if isinstance(result, Update)}
         if self._store and updates:
-            self._store.require(files[name].path for name in updates if name in files)
-            self.kept = MappedTensors({name: (files[name].path, name) for name in updates if name in files})
-            if self._store.copies:
-                fitting = {name for name in self.kept if files[name].fits(name, updates[name].accumulator)}
-                self._handed_out = {name: updates[name].accumulator for name in fitting}
-            else:
-                self.kept = self.kept.open()
-                self._handed_out = dict(self.kept)
+            self._note(updates, files, self._store)
         return {name: cast(T, self._complete(name, results[name])) for name in names}
+
+    def _note(self, updates: Mapping[str, Update], files: Mapping[str, TensorFile], store: StateFiles) -> None:
+        """Remember which tensors are in files, and what the method has of them."""
+        if store.copies:
+            held = {name: result.accumulator for name, result in updates.items()}
+            self._handed_out = {name: tensor for name, tensor in held.items() if _fits(name, tensor, files)}
+            self.kept = MappedTensors({name: (files[name].path, name) for name in self._handed_out})
+        else:
+            store.require(files[name].path for name in updates)
+            self.kept = MappedTensors({name: (files[name].path, name) for name in updates}).open()
+            self._handed_out = dict(self.kept)
 
     def _complete(self, name: str, result: object) -> object:
         handed_out = self._handed_out.get(name) if isinstance(result, Update) else None
@@ -214,6 +218,11 @@ class _Storing:
         if not self._copies:
             self._files[name].write(name, result.accumulator)
             return result._replace(accumulator=torch.empty(0))
-        if name in self._files and self._files[name].fits(name, result.accumulator):
+        if _fits(name, result.accumulator, self._files):
             self._files[name].write(name, result.accumulator)
         return result
+
+
+def _fits(name: str, tensor: Tensor, files: Mapping[str, TensorFile]) -> bool:
+    """Whether a file was made for such a tensor; a method may have a state of other tensors than the models."""
+    return name in files and files[name].fits(name, tensor)

@@ -7,9 +7,11 @@ import torch
 from helpers import make_models, same_tensors
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from fusion_bench.functional.params import task_vector
 from fusion_bench.method.continual import ContinualAlgorithm
+from fusion_bench.method.opcm.fold import update
 from fusion_bench.method.opcm.opcm import OPCM
 from fusion_bench.method.opcm.task_arithmetic import ContinualTaskArithmetic
 from fusion_bench.method.opcm.ties_merging import ContinualTiesMerging
@@ -98,6 +100,59 @@ def test_a_run_in_files_goes_on_in_memory_and_the_other_way_round(tmp_path, befo
     merged = run(not before, resume=True).state_dict()
     assert same_tensors(merged, OPCM(shuffle_order=False).run(make_models()).state_dict())
     assert same_tensors(run(before, resume=True).state_dict(), merged)  # there is nothing left to do
+
+
+@pytest.mark.parametrize("method", [*METHODS, Keeps])
+def test_the_state_is_on_its_way_to_the_disk_while_tensors_are_merged(tmp_path, method):
+    """When a step ends, only names have to be given."""
+
+    class Look(Callback):
+        seen = 0
+
+        def on_step(self, event):
+            [file] = (tmp_path / "resume").glob(".partial-state-*/*/*.safetensors")
+            saved = load_file(file)
+            assert set(saved) == set(make_models()["a"].state_dict())
+            self.seen += bool(file.stat().st_nlink == 1)
+
+    look = Look()
+    method(shuffle_order=False).run(make_models(), Runtime(log_dir=tmp_path, callbacks=[look]))
+    assert look.seen == len(make_models()) - 1
+    assert not list((tmp_path / "resume").glob(".partial*"))
+    assert len(list((tmp_path / "resume").glob("step_*"))) == 1
+
+
+class OwnForms(ContinualAlgorithm):
+    """A method whose state has tensors of other names and dtypes than the models."""
+
+    def merge_step(self, state, incoming, base, map_tensors):
+        def fold(name):
+            vector = task_vector(incoming, base.params, name).double()
+            return update(vector + state.accumulator[name] if state else vector, vector)
+
+        accumulator = {name: part.accumulator for name, part in map_tensors(fold, base.mergeable).items()}
+        accumulator["steps"] = torch.tensor([state.count + 1 if state else 1])
+        count = int(accumulator["steps"])
+        return MergeState(
+            accumulator=accumulator, divisor=2.0, count=count, task_vector_norm=1.0, norm_sum=1.0, accumulator_norm=1.0
+        )
+
+
+def test_a_state_of_any_form_is_saved_and_gone_on_from(tmp_path):
+    class Stop(Callback):
+        def on_step(self, event):
+            if event.index == 2:
+                raise KeyboardInterrupt
+
+    expected = OwnForms(shuffle_order=False).run(make_models()).state_dict()
+    with pytest.raises(KeyboardInterrupt):
+        OwnForms(shuffle_order=False).run(make_models(), Runtime(log_dir=tmp_path, callbacks=[Stop()]))
+    [file] = (tmp_path / "resume").glob("step_1/*")
+    saved = load_file(file)
+    assert int(saved["steps"]) == 2
+    assert {tensor.dtype for tensor in saved.values()} == {torch.float64, torch.int64}
+    merged = OwnForms(shuffle_order=False).run(make_models(), Runtime(log_dir=tmp_path, resume=True)).state_dict()
+    assert same_tensors(merged, expected)
 
 
 @settings(max_examples=40, deadline=None)
