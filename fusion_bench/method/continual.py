@@ -211,11 +211,16 @@ def explicit_order(order: Sequence[str] | str, model_names: Sequence[str]) -> tu
     """The order a user gave, as names or as the path of a ``model_names.json``.
 
     Raises:
+        FileNotFoundError: if there is no such file.
         ValueError: if a name is unknown or stands twice, or the file holds no list of names.
     """
     source = ""
     if isinstance(order, str):
         source = f" of {Path(order)}"
+        if not Path(order).is_file():
+            raise FileNotFoundError(
+                f"there is no order file {order}; give the path of a model_names.json, or the names as a list: [a, b]"
+            )
         order = read_json(order)
     names = [str(name) for name in order] if isinstance(order, Sequence) and not isinstance(order, str) else []
     if not names:

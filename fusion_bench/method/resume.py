@@ -59,9 +59,7 @@ class ResumeFile:
         }
         with atomic_path(self._path) as partial:
             TensorFile(partial, {}, metadata={"state": json.dumps(scalars)}).create()
-        for place in sorted(self.directory.glob("step_*")):
-            if place.name != f"step_{index}":
-                shutil.rmtree(place, ignore_errors=True)
+        self._forget_all_but(index)
 
     def load(self, runtime: Runtime, *, in_files: bool = False) -> tuple[MergeState | None, int]:
         """The saved state and the number of complete steps; ``(None, 0)`` before the first.
@@ -77,6 +75,7 @@ class ResumeFile:
         with safe_open(self._path, "pt") as file:
             scalars = json.loads(file.metadata()["state"])
         index = scalars.pop("index")
+        self._forget_all_but(index)  # a run that was killed may not have come to that
         files = [self.directory / name for name in scalars.pop("files", [])] or [self._path]
         held = {name: (path, name) for path in files for name in tensor_names(path, "the saved state")}
         mapped = MappedTensors(held).absolute()
@@ -93,6 +92,12 @@ class ResumeFile:
             for path in paths:
                 link_or_copy(path, partial / path.name)
         return [f"{place.name}/{path.name}" for path in paths]
+
+    def _forget_all_but(self, index: int) -> None:
+        """Delete the files of all steps but one."""
+        for place in sorted(self.directory.glob("step_*")):
+            if place.name != f"step_{index}":
+                shutil.rmtree(place, ignore_errors=True)
 
     @property
     def _path(self) -> Path:

@@ -70,6 +70,11 @@ def test_order_file_that_is_no_json(tmp_path):
         OPCM(order=str(tmp_path / "names.json")).resolve_order(["a"], Runtime())
 
 
+def test_order_file_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no order file .*names\.json; give .* as a list: \[a, b\]"):
+        OPCM(order=str(tmp_path / "names.json")).resolve_order(["a"], Runtime())
+
+
 def test_empty_pool(models):
     with pytest.raises(ValueError, match="no models to merge"):
         OPCM().run({"_pretrained_": models["_pretrained_"]})
@@ -336,13 +341,23 @@ def test_resume_refuses_another_run(models, tmp_path):
         resume(method)
 
 
+def test_a_finished_run_clears_away_the_state_before_its_last(models, tmp_path):
+    method = OPCM(seed=0)
+    method.run(models, runtime(method, tmp_path))
+    (tmp_path / "resume" / "step_1").mkdir()  # killed before it was deleted
+    method.run(models, runtime(method, tmp_path, resume=True))
+    assert [p.name for p in (tmp_path / "resume").glob("step_*")] == ["step_3"]
+
+
 def test_half_written_state_is_never_under_its_name(models, tmp_path, monkeypatch):
     method = OPCM(seed=0)
     with pytest.raises(KeyboardInterrupt):
         method.run(models, runtime(method, tmp_path, extra=[StopAfter(2)]))
     (tmp_path / "resume" / ".partial-state.safetensors.1").write_bytes(b"half")
+    (tmp_path / "resume" / "step_0").mkdir()  # killed before what is older was deleted
     (tmp_path / "checkpoints" / ".partial-merged_model_2.xyz").mkdir()
     method.run(models, runtime(method, tmp_path, resume=True))
     assert [p.name for p in (tmp_path / "resume").iterdir() if "partial" in p.name] == []
     assert [p.name for p in (tmp_path / "checkpoints").iterdir() if "partial" in p.name] == []
+    assert [p.name for p in (tmp_path / "resume").glob("step_*")] == ["step_3"]
     assert load_file(tmp_path / "resume" / "step_3" / "00000.safetensors")
