@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -85,21 +86,30 @@ def padded(count: int, limit: int) -> int:
     return min(-(-count // _MULTIPLE) * _MULTIPLE, limit)
 
 
-def without_in_float32(directions: Directions, vector: Tensor) -> Tensor:
-    """``vector``, ``(m, n)`` in float32, without its component, by products in float32."""
+class Component(NamedTuple):
+    """What is to be removed, as a product."""
+
+    left: Tensor
+    right: Tensor
+    square: float  # the squared norm of all of it
+    weak: tuple[Tensor, Tensor] | None = None  # factors of what comes on top, few and of varying number
+
+
+def component_in_float32(directions: Directions, vector: Tensor) -> Component:
+    """The component of ``vector``, ``(m, n)`` in float32, by products in float32."""
     (rows, columns), count, strong = directions.rows.shape, directions.count, directions.strong
     if directions.rank > strong or 3 * count * columns <= 2 * rows * (columns + count):
-        return _subtract(vector, directions.left, _removed_by_pairs(directions, vector))
-    result = _subtract(vector, _removed_by_core(directions, vector), directions.rows)
-    if directions.diagonal and strong < count:
-        # These are few, and their number varies, so that torch's own products serve them better.
-        left, right = directions.left[:, strong:], _weak_right(directions)
-        result -= left * torch.linalg.vecdot(left.T @ vector, right) @ right
-    return result
+        return _component_by_pairs(directions, vector)
+    core, square = _core(directions, vector)
+    if not directions.diagonal or strong == count:
+        return Component(core, directions.rows, square)
+    left, right = directions.left[:, strong:], _weak_right(directions)
+    diagonal = torch.linalg.vecdot(left.T @ vector, right)
+    return Component(core, directions.rows, square + _square(diagonal), (left * diagonal, right))
 
 
-def without_in_float64(directions: Directions, vector: Tensor) -> Tensor:
-    """``vector``, ``(m, n)`` in any dtype, without its component, by products in float64."""
+def component_in_float64(directions: Directions, vector: Tensor) -> Component:
+    """The component of ``vector``, ``(m, n)`` in any dtype, by products in float64."""
     left, rows, rank = directions.left, directions.rows, directions.rank
     scaled = left / directions.singular_values
     block = left.new_zeros(rank, rank)
@@ -109,17 +119,29 @@ def without_in_float64(directions: Directions, vector: Tensor) -> Tensor:
         coordinates = left.T @ vector[:, columns].double()
         block.addmm_(coordinates[:rank], right[:rank].T)
         diagonal += torch.linalg.vecdot(coordinates[rank:], right[rank:])
-    removed = (left[:, :rank] @ block) @ scaled[:, :rank].T
+    core = (left[:, :rank] @ block) @ scaled[:, :rank].T
     if directions.diagonal:
-        removed.addmm_(left[:, rank:] * diagonal, scaled[:, rank:].T)
-    return _subtract(vector, removed, rows)
+        core.addmm_(left[:, rank:] * diagonal, scaled[:, rank:].T)
+    return Component(core, rows, _square(block) + directions.diagonal * _square(diagonal))
 
 
-def _removed_by_core(directions: Directions, vector: Tensor) -> Tensor:
-    """The matrix, ``(m, m)``, that times A is the component in the strong directions, which the block is part of.
+def subtract(vector: Tensor, component: Component, out: Tensor) -> None:
+    """Make ``out``, which may be ``vector`` itself, the ``vector`` without its component."""
+    left = component.left
+    for columns in _parts(vector.shape[1]):
+        right = component.right[:, columns].to(left.dtype)
+        # The transposed product of a transposed matrix: either way the rows of the result lie one after the other.
+        removed = product(left, right) if vector.is_contiguous() else product(right.T, left.T).T
+        if component.weak is not None:  # by torch itself, which makes nothing for shapes that vary
+            removed.addmm_(component.weak[0], component.weak[1][:, columns])
+        out[:, columns] = removed.neg_().add_(vector[:, columns])
 
-    As P = Uᵀ (τ Aᵀ) U Σ⁻¹, no right singular vector has to be formed. That is not for weak directions: what Σ⁻²
-    magnifies there is rounding of sums over all directions.
+
+def _core(directions: Directions, vector: Tensor) -> tuple[Tensor, float]:
+    """The matrix, ``(m, m)``, that times A is the component in the strong directions, and that one's squared norm.
+
+    The block is part of them. As P = Uᵀ (τ Aᵀ) U Σ⁻¹, no right singular vector has to be formed. That is not for weak
+    directions: what Σ⁻² magnifies there is rounding of sums over all directions.
     """
     left, rank, rows = directions.left, directions.rank, directions.rows
     inverse = (1 / directions.singular_values).to(vector.dtype)
@@ -128,16 +150,17 @@ def _removed_by_core(directions: Directions, vector: Tensor) -> Tensor:
     for columns in _parts(rows.shape[1]):
         products += product(vector[:, columns], rows[:, columns].to(vector.dtype).T)
     turned = product(products, left) * inverse  # τ V: (m, k)
-    weighted = left * (left * turned).sum(0) if directions.diagonal else torch.zeros_like(left)
+    diagonal = (left * turned).sum(0) * directions.diagonal
+    weighted = left * diagonal
     leading = padded(rank, directions.count)
     block = product(left[:, :leading].T, turned[:, :leading])
     block[rank:] = 0
     weighted[:, :rank] = product(left[:, :leading], block)[:, :rank]
-    return product(weighted * inverse, left.T)
+    return product(weighted * inverse, left.T), _square(block[:, :rank]) + _square(diagonal[rank:])
 
 
-def _removed_by_pairs(directions: Directions, vector: Tensor) -> Tensor:
-    """(M ∘ P) Vᵀ, ``(k, n)``, which U times is the component, for directions of any strength."""
+def _component_by_pairs(directions: Directions, vector: Tensor) -> Component:
+    """U times (M ∘ P) Vᵀ, for directions of any strength."""
     left, rank, strong = directions.left, directions.rank, directions.strong
     inverse = (1 / directions.singular_values).to(vector.dtype)
     right = product((left * inverse).T, directions.rows.to(vector.dtype))
@@ -147,10 +170,11 @@ def _removed_by_pairs(directions: Directions, vector: Tensor) -> Tensor:
     leading = padded(rank, directions.count)
     block = product(coordinates[:leading], right[:leading].T)
     block[:, rank:] = 0
-    block = product(block, right[:leading])
-    right[rank:] *= torch.linalg.vecdot(coordinates[rank:], right[rank:])[:, None] if directions.diagonal else 0
-    right[:rank] = block[:rank]
-    return right
+    diagonal = torch.linalg.vecdot(coordinates[rank:], right[rank:]) * directions.diagonal
+    removed = product(block, right[:leading])
+    right[rank:] *= diagonal[:, None]
+    right[:rank] = removed[:rank]
+    return Component(left, right, _square(block[:rank]) + _square(diagonal))
 
 
 def _weak_right(directions: Directions) -> Tensor:
@@ -166,15 +190,9 @@ def _weak_right(directions: Directions) -> Tensor:
     return right
 
 
-def _subtract(vector: Tensor, left: Tensor, right: Tensor) -> Tensor:
-    """``vector - left @ right``, computed in the dtype of ``left``; in the dtype and layout of ``vector``."""
-    result = torch.empty_like(vector)
-    for columns in _parts(right.shape[1]):
-        part = right[:, columns].to(left.dtype)
-        # The transposed product of a transposed matrix: either way the rows of the result lie one after the other.
-        removed = product(left, part) if vector.is_contiguous() else product(part.T, left.T).T
-        result[:, columns] = removed.neg_().add_(vector[:, columns])
-    return result
+def _square(tensor: Tensor) -> float:
+    """The sum of squares."""
+    return float(tensor.double().square().sum())
 
 
 def _parts(length: int) -> Iterator[slice]:

@@ -16,10 +16,11 @@ from torch import Tensor
 from fusion_bench.functional.eigensystem import TORCH, Eigensystem, Solver
 from fusion_bench.functional.removal import (
     Directions,
+    component_in_float32,
+    component_in_float64,
     directions_of,
     padded,
-    without_in_float32,
-    without_in_float64,
+    subtract,
 )
 
 RELATIVE_TOLERANCE = 1e-6
@@ -62,6 +63,7 @@ def project_out(
     alpha: float,
     zero_diagonal: bool = True,
     solver: Solver = TORCH,
+    out: Tensor | None = None,
 ) -> tuple[Tensor, int]:
     """Remove from ``task_vector`` what lies in the leading singular directions of ``accumulator``.
 
@@ -75,9 +77,10 @@ def project_out(
         alpha: share of the singular values that is protected, in [0, 1].
         zero_diagonal: also remove each σ_i's own direction u_i v_iᵀ.
         solver: the way to the eigensystem of the Gram matrix.
+        out: takes the result; of the shape and dtype of ``task_vector``, which it may be itself. None makes a new one.
 
     Returns:
-        The projected task vector, a new tensor in the dtype of ``task_vector``, and the split rank r.
+        The projected task vector, in the dtype of ``task_vector``, and the split rank r.
 
     Raises:
         ValueError: if the two are not matrices of the same shape.
@@ -87,18 +90,20 @@ def project_out(
             f"accumulator and task vector must be matrices of one shape, got {tuple(accumulator.shape)} "
             f"and {tuple(task_vector.shape)}"
         )
+    result = torch.empty_like(task_vector) if out is None else out
     tall = accumulator.shape[0] > accumulator.shape[1]
     rows = accumulator.T if tall else accumulator  # (m, n) with m <= n
-    vector = task_vector.T if tall else task_vector
+    vector, target = (task_vector.T, result.T) if tall else (task_vector, result)
     if task_vector.dtype != torch.float64 and task_vector.numel() > _SMALL:
         directions = _directions(rows, solver, alpha, zero_diagonal, torch.float32)
-        result = without_in_float32(directions, vector.float())
-        if result.norm() >= _MOSTLY_KEPT * vector.norm():
-            return (result.T if tall else result).to(task_vector.dtype), directions.rank
-        del directions, result
+        component = component_in_float32(directions, vector.float())
+        if component.square <= (1 - _MOSTLY_KEPT**2) * float(vector.float().norm()) ** 2:
+            subtract(vector, component, target)
+            return result, directions.rank
+        del directions, component
     directions = _directions(rows, solver, alpha, zero_diagonal, torch.float64)
-    result = without_in_float64(directions, vector)
-    return (result.T if tall else result).to(task_vector.dtype), directions.rank
+    subtract(vector, component_in_float64(directions, vector), target)
+    return result, directions.rank
 
 
 def _directions(rows: Tensor, solver: Solver, alpha: float, zero_diagonal: bool, dtype: torch.dtype) -> Directions:

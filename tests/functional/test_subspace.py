@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fusion_bench.functional import removal, subspace
 from fusion_bench.functional.eigensystem import TORCH
+from fusion_bench.functional.removal import component_in_float32, component_in_float64, subtract
 from fusion_bench.functional.subspace import defined_rank, project_out, split_rank
 from fusion_bench.utils.lapack import LAPACK
 
@@ -247,3 +248,42 @@ def test_rejects_what_is_no_pair_of_matrices():
         project_out(torch.zeros(3, 4), torch.zeros(4, 3), alpha=0.5)
     with pytest.raises(ValueError, match="matrices of one shape"):
         project_out(torch.zeros(3), torch.zeros(3), alpha=0.5)
+
+
+@pytest.mark.parametrize("solver", [TORCH, LAPACK])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", ["power", "quadratic", "low rank"])
+@pytest.mark.parametrize("share", [0.0, 0.8])
+@pytest.mark.parametrize("shape", [(5, 8), (300, 300), (1000, 280), (280, 1000)])
+def test_the_result_may_take_the_place_of_the_task_vector(shape, share, kind, dtype, solver):
+    generator = torch.Generator().manual_seed(0)
+    accumulator = matrix(shape, spectrum(kind, min(shape)), generator)
+    task_vector = torch.randn(shape, generator=generator)
+    task_vector = ((1 - share) * task_vector / task_vector.norm() + share * accumulator / accumulator.norm()).to(dtype)
+    accumulator = accumulator.to(dtype)
+    expected, rank = project_out(accumulator, task_vector, alpha=0.6, solver=solver)
+    again, same_rank = project_out(accumulator, task_vector, alpha=0.6, solver=solver, out=task_vector)
+    assert again is task_vector
+    assert torch.equal(again, expected)
+    assert rank == same_rank
+
+
+@pytest.mark.parametrize("zero_diagonal", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(150, 150), (150, 900)])
+@pytest.mark.parametrize(
+    ("component", "dtype"), [(component_in_float32, torch.float32), (component_in_float64, torch.float64)]
+)
+def test_how_much_is_removed_is_known_before(shape, kind, zero_diagonal, component, dtype):
+    generator = torch.Generator().manual_seed(0)
+    accumulator = matrix(shape, spectrum(kind, min(shape)), generator)
+    vector = torch.randn(shape, generator=generator) + 100 * accumulator
+    directions = subspace._directions(accumulator, LAPACK, 0.6, zero_diagonal, dtype)
+    found = component(directions, vector)
+    left = torch.empty_like(vector)
+    subtract(vector, found, left)
+    removed = float((vector - left).double().square().sum())
+    assert found.square == pytest.approx(removed, rel=1e-4)
+    assert found.square + float(left.double().square().sum()) == pytest.approx(
+        float(vector.double().square().sum()), rel=1e-4
+    )

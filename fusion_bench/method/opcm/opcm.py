@@ -13,7 +13,7 @@ from functools import partial
 import torch
 
 from fusion_bench.functional.batched_subspace import project_out_stack
-from fusion_bench.functional.params import Params, task_vector
+from fusion_bench.functional.params import Params, squared_norm, task_vector
 from fusion_bench.functional.subspace import project_out
 from fusion_bench.method.continual import ContinualAlgorithm
 from fusion_bench.method.opcm.fold import next_state, update
@@ -60,8 +60,12 @@ def opcm_step(
         accumulator = state.accumulator[name]
         if name not in base.linear_weights:
             return update(accumulator + vector, vector)
-        projected, rank = project_out(accumulator, vector, alpha=alpha, zero_diagonal=zero_diagonal, solver=LAPACK)
-        return update(projected.add_(accumulator), vector, rank)
+        square = squared_norm(vector)
+        projected, rank = project_out(
+            accumulator, vector, alpha=alpha, zero_diagonal=zero_diagonal, solver=LAPACK, out=vector
+        )
+        total = projected.add_(accumulator)
+        return Update(total, squared_norm(total), square, rank)
 
     merged = next_state(state, map_tensors(fold, base.mergeable), divisor=1.0)
     mean_norm = merged.norm_sum / merged.count
