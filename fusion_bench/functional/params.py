@@ -11,6 +11,8 @@ from torch import Tensor
 Params = Mapping[str, Tensor]
 """Parameters and buffers by name: a ``dict``, a memory-mapped checkpoint, or :class:`LazyParams`."""
 
+_CHUNK = 1 << 16  # entries whose squares are added up at a time
+
 
 class LazyParams(Mapping[str, Tensor]):
     """Tensors computed each time they are asked for, so that a merged model costs no memory until it is used.
@@ -97,5 +99,7 @@ def squared_norm(tensor: Tensor) -> float:
     flat = tensor.flatten()
     if flat.dtype == torch.float64:
         return float(torch.dot(flat, flat))
-    # Chunks keep the float64 copy small; their order is fixed, so the result is reproducible.
-    return math.fsum(float(part.double().square().sum()) for part in torch.split(flat, 1 << 17))
+    # Chunks keep the float64 copy in a cache; their order is fixed, so the result is reproducible.
+    wide = flat.new_empty(min(len(flat), _CHUNK), dtype=torch.float64)
+    parts = torch.split(flat, _CHUNK)
+    return math.fsum(float(wide[: len(part)].copy_(part).square_().sum()) for part in parts)

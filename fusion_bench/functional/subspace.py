@@ -127,7 +127,17 @@ def _eigensystem(rows: Tensor, solver: Solver, *, leading: bool) -> Eigensystem:
     """
     size, length = rows.shape
     if rows.dtype != torch.float64 and size >= _MANY and length >= 3 * size:
-        system = solver.solve(solver.gram(rows, torch.float32), leading)
-        if system.values[-1] >= _WELL_CONDITIONED * system.values.mean():
-            return system
+        gram = solver.gram(rows, torch.float32)
+        if _is_well_conditioned(gram):
+            return solver.solve(gram, leading)
     return solver.solve(solver.gram(rows, torch.float64), leading)
+
+
+def _is_well_conditioned(gram: Tensor) -> bool:
+    """Whether no eigenvalue of a matrix, given as its upper triangle, is far below their mean.
+
+    That is so if it is still positive definite after a shift, which costs little to find out.
+    """
+    shifted = gram.T.float()  # LAPACK's upper triangle is the lower one here
+    shifted.diagonal().sub_(_WELL_CONDITIONED * shifted.diagonal().mean())
+    return int(torch.linalg.cholesky_ex(shifted).info) == 0

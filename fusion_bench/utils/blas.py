@@ -9,7 +9,7 @@ from fusion_bench.functional.eigensystem import SUMMED_IN_FLOAT32, gram_upper
 from fusion_bench.utils.compiled import call
 
 _SMALL = 128  # rows below which there is little to save
-_COLUMNS = 1024  # held in float64 at a time
+_COLUMNS = 512  # held in float64 at a time
 
 
 def blas_gram(rows: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:

@@ -86,11 +86,20 @@ def test_is_as_accurate_where_much_is_removed(monkeypatch, shape, kind, share):
     check_accuracy(shape, kind, 0.6, True, 0, LAPACK, share=share)
 
 
-@pytest.mark.parametrize("kind", ["power", "linear"])
+@pytest.mark.parametrize("kind", ["power", "linear", "ill-conditioned", "low rank"])
 def test_is_as_accurate_with_a_float32_gram_matrix(monkeypatch, kind):
     monkeypatch.setattr(subspace, "_MANY", 256)
     monkeypatch.setattr(subspace, "_SMALL", 0)
     check_accuracy((257, 780), kind, 0.6, True, 0, LAPACK)
+
+
+@pytest.mark.parametrize(("smallest", "serves"), [(1.0, True), (0.02, True), (0.005, False), (1e-9, False)])
+def test_an_ill_conditioned_gram_matrix_is_told_without_its_eigenvalues(smallest, serves):
+    values = torch.ones(200, dtype=torch.float64)
+    values[-1] = smallest
+    basis, _ = torch.linalg.qr(torch.randn(200, 200, generator=torch.Generator().manual_seed(0)).double())
+    gram = (basis * values @ basis.T).triu() + torch.full((200, 200), float("nan")).double().tril(-1)
+    assert subspace._is_well_conditioned(gram) is serves
 
 
 @pytest.mark.parametrize("zero_diagonal", [True, False])
