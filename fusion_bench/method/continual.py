@@ -124,8 +124,7 @@ class ContinualAlgorithm(BaseAlgorithm):
             saves = resume is not None and self.save_on_every_step
             store = self._open_store(base, runtime, saves=saves)
             map_tensors = tensor_mapper(self, base, runtime, stack.enter_context(store) if store else None)
-            in_files = store is not None and not store.copies
-            state, first_step = resume.load(runtime, in_files=in_files) if resume else (None, 0)
+            state, first_step = resume.load(runtime, in_files=map_tensors.in_files) if resume else (None, 0)
             state = map_tensors.start(state) if state else None
             runtime.notify("on_run_start", RunStart(order=order, first_step=first_step, log_dir=runtime.log_dir))
             event = partial(_event, pool=pool, order=order, base=base, map_tensors=map_tensors, runtime=runtime)

@@ -41,6 +41,7 @@ class TensorMap:
     ) -> None:
         self._executor, self._costs, self._tick, self._store = executor, costs, tick, store
         self.owner_of = balanced(costs, max(1, executor.owners))
+        self.in_files = store is not None and not store.copies  # where the method finds its accumulator
         self.kept = MappedTensors({})  # the accumulator of the latest state in its files, if there is a store
         self._handed_out: dict[str, Tensor] = {}  # as the method has got them
         self.following: Params | None = None  # the model after the one in work
@@ -53,7 +54,7 @@ class TensorMap:
         if isinstance(self.following, MappedTensors):
             function = _ReadingAhead(function, self.following)
         files = self._store.next_files(owner_of) if self._store else {}
-        if self._store is None or self._store.copies:
+        if not self.in_files:
             function = _Replacing(function, self._current)
         if self._store:
             function = _Storing(function, files, copies=self._store.copies)
@@ -65,14 +66,14 @@ class TensorMap:
 
     def _note(self, updates: Mapping[str, Update], files: Mapping[str, TensorFile], store: StateFiles) -> None:
         """Remember which tensors are in files, and what the method has of them."""
-        if store.copies:
-            held = {name: result.accumulator for name, result in updates.items()}
-            self._handed_out = {name: tensor for name, tensor in held.items() if _fits(name, tensor, files)}
-            self.kept = MappedTensors({name: (files[name].path, name) for name in self._handed_out})
-        else:
+        if self.in_files:
             store.require(files[name].path for name in updates)
             self.kept = MappedTensors({name: (files[name].path, name) for name in updates}).open()
             self._handed_out = dict(self.kept)
+        elif files.keys() == updates.keys():  # else the file has room for what is no part of the state
+            held = {name: result.accumulator for name, result in updates.items()}
+            self._handed_out = {name: tensor for name, tensor in held.items() if _fits(name, tensor, files)}
+            self.kept = MappedTensors({name: (files[name].path, name) for name in self._handed_out})
 
     def _complete(self, name: str, result: object) -> object:
         handed_out = self._handed_out.get(name) if isinstance(result, Update) else None
@@ -80,7 +81,7 @@ class TensorMap:
 
     def start(self, state: MergeState) -> MergeState:
         """The state that a run goes on from."""
-        return state if self._store and not self._store.copies else self._in_memory(state)
+        return state if self.in_files else self._in_memory(state)
 
     def keep(self, state: MergeState) -> MergeState:
         """The state after a step, its accumulator where this run keeps it; older ones go."""
@@ -95,7 +96,7 @@ class TensorMap:
             self.kept = MappedTensors({name: (file.path, name) for name in accumulator})
         self._handed_out = {}
         self._store.forget_all_but(self.kept.paths)
-        if self._store.copies:
+        if not self.in_files:
             return self._in_memory(state)
         self.kept = self.kept.renamed({name: name for name in accumulator}).open()
         return replace(state, accumulator=self.kept)

@@ -9,6 +9,7 @@ from fusion_bench.functional.eigensystem import SUMMED_IN_FLOAT32, gram_upper
 from fusion_bench.utils.compiled import call
 
 _SMALL = 128  # rows below which there is little to save
+_BLOCK = 64  # rows added at a time, whose copy in float64 stays in a cache
 _COLUMNS = 512  # held in float64 at a time
 
 
@@ -30,7 +31,8 @@ def blas_gram(rows: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
         products = torch.zeros(size, size)
         for part in torch.split(rows, SUMMED_IN_FLOAT32, dim=1):
             _add_products("ssyrk", part.float(), products, keep=0.0)
-            gram += products
+            for start in range(0, size, _BLOCK):
+                gram[start : start + _BLOCK, start:] += products[start : start + _BLOCK, start:]
     return gram
 
 

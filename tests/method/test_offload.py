@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from fusion_bench.functional.params import task_vector
 from fusion_bench.method.continual import ContinualAlgorithm
-from fusion_bench.method.opcm.fold import update
+from fusion_bench.method.opcm.fold import next_state, update
 from fusion_bench.method.opcm.opcm import OPCM
 from fusion_bench.method.opcm.task_arithmetic import ContinualTaskArithmetic
 from fusion_bench.method.opcm.ties_merging import ContinualTiesMerging
@@ -153,6 +153,23 @@ def test_a_state_of_any_form_is_saved_and_gone_on_from(tmp_path):
     assert {tensor.dtype for tensor in saved.values()} == {torch.float64, torch.int64}
     merged = OwnForms(shuffle_order=False).run(make_models(), Runtime(log_dir=tmp_path, resume=True)).state_dict()
     assert same_tensors(merged, expected)
+
+
+def test_a_saved_state_has_no_tensor_too_many(tmp_path):
+    class Some(OPCM):
+        """Updates the weights; of the other tensors it asks something in the same map."""
+
+        def merge_step(self, state, incoming, base, map_tensors):
+            def fold(name):
+                vector = task_vector(incoming, base.params, name)
+                return update(vector, vector) if name.endswith("weight") else float(vector.norm())
+
+            updates = {name: found for name, found in map_tensors(fold, base.mergeable).items() if "weight" in name}
+            return next_state(state, updates, divisor=1.0)
+
+    Some(shuffle_order=False).run(make_models(), Runtime(log_dir=tmp_path))
+    [file] = (tmp_path / "resume").glob("step_*/*")
+    assert set(load_file(file)) == {name for name in make_models()["a"].state_dict() if "weight" in name}
 
 
 @settings(max_examples=40, deadline=None)
