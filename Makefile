@@ -38,8 +38,9 @@ tiny8: $(STAMP) ## rebuild the shipped suite from its sources (hours)
 
 test: lint docs pytest ## lint, types, docs, then all tests, also slow ones
 
+# One BLAS thread a process: those of several processes would wait for each other.
 pytest: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'slow or not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m 'slow or not slow'
 
 lint: $(STAMP) ## ruff, formatting and types
 	$(BIN)/ruff check .
