@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from fusion_bench.functional.eigensystem import Eigensystem
+from fusion_bench.functional.params import squared_norm
 from fusion_bench.functional.products import product
 
 WEAK = 0.05
@@ -105,7 +106,7 @@ def component_in_float32(directions: Directions, vector: Tensor) -> Component:
         return Component(core, directions.rows, square)
     left, right = directions.left[:, strong:], _weak_right(directions)
     diagonal = torch.linalg.vecdot(left.T @ vector, right)
-    return Component(core, directions.rows, square + _square(diagonal), (left * diagonal, right))
+    return Component(core, directions.rows, square + squared_norm(diagonal), (left * diagonal, right))
 
 
 def component_in_float64(directions: Directions, vector: Tensor) -> Component:
@@ -122,7 +123,7 @@ def component_in_float64(directions: Directions, vector: Tensor) -> Component:
     core = (left[:, :rank] @ block) @ scaled[:, :rank].T
     if directions.diagonal:
         core.addmm_(left[:, rank:] * diagonal, scaled[:, rank:].T)
-    return Component(core, rows, _square(block) + directions.diagonal * _square(diagonal))
+    return Component(core, rows, squared_norm(block) + directions.diagonal * squared_norm(diagonal))
 
 
 def subtract(vector: Tensor, component: Component, out: Tensor) -> None:
@@ -156,7 +157,7 @@ def _core(directions: Directions, vector: Tensor) -> tuple[Tensor, float]:
     block = product(left[:, :leading].T, turned[:, :leading])
     block[rank:] = 0
     weighted[:, :rank] = product(left[:, :leading], block)[:, :rank]
-    return product(weighted * inverse, left.T), _square(block[:, :rank]) + _square(diagonal[rank:])
+    return product(weighted * inverse, left.T), squared_norm(block[:, :rank]) + squared_norm(diagonal[rank:])
 
 
 def _component_by_pairs(directions: Directions, vector: Tensor) -> Component:
@@ -174,7 +175,7 @@ def _component_by_pairs(directions: Directions, vector: Tensor) -> Component:
     removed = product(block, right[:leading])
     right[rank:] *= diagonal[:, None]
     right[:rank] = removed[:rank]
-    return Component(left, right, _square(block[:rank]) + _square(diagonal))
+    return Component(left, right, squared_norm(block[:rank]) + squared_norm(diagonal))
 
 
 def _weak_right(directions: Directions) -> Tensor:
@@ -188,11 +189,6 @@ def _weak_right(directions: Directions) -> Tensor:
     for columns in _parts(rows.shape[1]):
         right[:, columns] = scaled @ rows[:, columns].double()
     return right
-
-
-def _square(tensor: Tensor) -> float:
-    """The sum of squares."""
-    return float(tensor.double().square().sum())
 
 
 def _parts(length: int) -> Iterator[slice]:

@@ -96,11 +96,12 @@ def project_out(
     vector, target = (task_vector.T, result.T) if tall else (task_vector, result)
     if task_vector.dtype != torch.float64 and task_vector.numel() > _SMALL:
         directions = _directions(rows, solver, alpha, zero_diagonal, torch.float32)
-        component = component_in_float32(directions, vector.float())
-        if component.square <= (1 - _MOSTLY_KEPT**2) * float(vector.float().norm()) ** 2:
+        single = vector.float()
+        component = component_in_float32(directions, single)
+        if component.square <= (1 - _MOSTLY_KEPT**2) * float(single.norm()) ** 2:
             subtract(vector, component, target)
             return result, directions.rank
-        del directions, component
+        del directions, component, single
     directions = _directions(rows, solver, alpha, zero_diagonal, torch.float64)
     subtract(vector, component_in_float64(directions, vector), target)
     return result, directions.rank

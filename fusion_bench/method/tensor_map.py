@@ -57,12 +57,14 @@ class TensorMap:
         if not self.in_files:
             function = _Replacing(function, self._current)
         if self._store:
-            function = _Storing(function, files, copies=self._store.copies)
+            function = _Storing(function, files, copies=not self.in_files)
         results = self._executor.map(function, order, self._tick, owner_of)
         updates = {name: result for name, result in results.items() if isinstance(result, Update)}
         if self._store and updates:
             self._note(updates, files, self._store)
-        return {name: cast(T, self._complete(name, results[name])) for name in names}
+        if self.in_files:
+            results = {name: cast(T, self._complete(name, result)) for name, result in results.items()}
+        return {name: results[name] for name in names}
 
     def _note(self, updates: Mapping[str, Update], files: Mapping[str, TensorFile], store: StateFiles) -> None:
         """Remember which tensors are in files, and what the method has of them."""
@@ -76,8 +78,7 @@ class TensorMap:
             self.kept = MappedTensors({name: (files[name].path, name) for name in self._handed_out})
 
     def _complete(self, name: str, result: object) -> object:
-        handed_out = self._handed_out.get(name) if isinstance(result, Update) else None
-        return result if handed_out is None else cast(Update, result)._replace(accumulator=handed_out)
+        return result._replace(accumulator=self._handed_out[name]) if isinstance(result, Update) else result
 
     def start(self, state: MergeState) -> MergeState:
         """The state that a run goes on from."""

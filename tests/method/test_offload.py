@@ -155,6 +155,28 @@ def test_a_state_of_any_form_is_saved_and_gone_on_from(tmp_path):
     assert same_tensors(merged, expected)
 
 
+def test_each_map_of_a_step_gives_its_own_updates(tmp_path):
+    class Twice(OPCM):
+        """Updates all tensors, then its weights once more."""
+
+        def merge_step(self, state, incoming, base, map_tensors):
+            def fold(name):
+                vector = task_vector(incoming, base.params, name)
+                return update(vector, vector)
+
+            def fold_again(name):
+                vector = 2 * task_vector(incoming, base.params, name)
+                return update(vector, vector) if name.endswith("weight") else None
+
+            updates = map_tensors(fold, base.mergeable)
+            again = map_tensors(fold_again, base.mergeable)
+            return next_state(state, updates | {name: one for name, one in again.items() if one}, divisor=1.0)
+
+    alone = Twice(shuffle_order=False).run(make_models())
+    saved = Twice(shuffle_order=False).run(make_models(), Runtime(log_dir=tmp_path))
+    assert same_tensors(saved.state_dict(), alone.state_dict())
+
+
 def test_a_saved_state_has_no_tensor_too_many(tmp_path):
     class Some(OPCM):
         """Updates the weights; of the other tensors it asks something in the same map."""
