@@ -87,11 +87,18 @@ def work_dtype(tensor: Tensor) -> torch.dtype:
     return torch.promote_types(tensor.dtype, torch.float32)
 
 
-def task_vector(params: Params, base: Params, name: str) -> Tensor:
-    """``params[name] - base[name]`` in at least float32, shape of the parameter."""
+def task_vector(params: Params, base: Params, name: str, *, out: Tensor | None = None) -> Tensor:
+    """``params[name] - base[name]`` in at least float32, shape of the parameter.
+
+    Args:
+        params: the parameters of a fine-tuned model.
+        base: those of the model that it was fine-tuned from.
+        name: of the tensor.
+        out: takes the result; None makes a new tensor.
+    """
     origin = base[name]
     dtype = work_dtype(origin)
-    return params[name].to(dtype) - origin.to(dtype)
+    return torch.sub(params[name].to(dtype), origin.to(dtype), out=out)
 
 
 def squared_norm(tensor: Tensor) -> float:

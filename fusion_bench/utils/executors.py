@@ -14,10 +14,10 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from fusion_bench.utils.memory import release_free_memory, returning_freed_memory
+from fusion_bench.utils.memory import recycling_freed_memory, release_free_memory
 
 T = TypeVar("T")
-_RELEASE_EVERY = 4  # results after which the holes that temporaries left are given back
+RELEASE_EVERY = 8  # results after which the holes that temporaries left are given back
 Tick = Callable[[int, int], None]
 
 
@@ -81,10 +81,10 @@ class SerialExecutor:
     ) -> dict[str, T]:
         """Results by name, in the order of ``names``."""
         results = {}
-        with one_blas_thread(), returning_freed_memory():
+        with one_blas_thread(), recycling_freed_memory():
             for done, name in enumerate(names, start=1):
                 results[name] = function(name)
-                if done % _RELEASE_EVERY == 0:
+                if done % RELEASE_EVERY == 0:
                     release_free_memory()
                 if tick:
                     tick(done, len(names))
@@ -121,14 +121,14 @@ class ThreadExecutor:
         """Results by name, in the order of ``names``; the first error ends the map and is raised."""
         with (
             one_blas_thread(),
-            returning_freed_memory(),
+            recycling_freed_memory(),
             ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
         ):
             futures = {pool.submit(function, name): name for name in names}
             try:
                 for done, future in enumerate(as_completed(futures), start=1):
                     future.result()
-                    if done % _RELEASE_EVERY == 0:
+                    if done % RELEASE_EVERY == 0:
                         release_free_memory()
                     if tick:
                         tick(done, len(names))

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import math
+import mmap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
+
+import torch
+from torch import Tensor
 
 # Parameters of the GNU C library's mallopt(3).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 _NEVER = 2**31 - 1
 _LARGE = 4 << 20  # smaller ones cost more to get anew, page by page, than they hold
+_APART = 1 << 20  # bytes from which a tensor gets pages of its own
 # What the library itself arrives at after it has seen large blocks; it does not adapt any more once it was told.
 _USUAL = ((_MMAP_MAX, 65536), (_MMAP_THRESHOLD, 32 << 20), (_TRIM_THRESHOLD, 64 << 20))
 
@@ -35,6 +41,16 @@ def reusing_freed_memory() -> AbstractContextManager[None]:
     return _allocating((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER))
 
 
+def recycling_freed_memory() -> AbstractContextManager[None]:
+    """Serve all but the very largest blocks from what was freed before, inside the block.
+
+    Somebody has to call :func:`release_free_memory` now and then. What lasts should have pages of its own, see
+    :func:`empty_apart`: between such pieces freed memory is in parts too small for the next block. Does nothing with
+    another C library.
+    """
+    return _allocating(*_USUAL)
+
+
 def returning_freed_memory() -> AbstractContextManager[None]:
     """Give each large block back to the system as soon as it is freed, inside the block.
 
@@ -42,6 +58,21 @@ def returning_freed_memory() -> AbstractContextManager[None]:
     Does nothing with another C library.
     """
     return _allocating((_MMAP_THRESHOLD, _LARGE))
+
+
+def empty_apart(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A tensor with any content, on the CPU in pages of its own, huge ones where the system has them.
+
+    They go back to the system with the tensor and leave no hole among what the C library manages. A small tensor, or
+    one on another system than Linux, is an ordinary one.
+    """
+    size = math.prod(shape) * dtype.itemsize
+    if size < _APART or device.type != "cpu" or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return torch.empty(shape, dtype=dtype, device=device)
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):  # a kernel without huge pages
+        pages.madvise(mmap.MADV_HUGEPAGE)
+    return torch.frombuffer(pages, dtype=dtype).view(shape)
 
 
 @contextmanager

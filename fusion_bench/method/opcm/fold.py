@@ -5,10 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
-from fusion_bench.functional.params import squared_norm
-from fusion_bench.method.state import MergeState, Update
+from fusion_bench.functional.params import Params, squared_norm, task_vector, work_dtype
+from fusion_bench.method.state import Base, MergeState, Update
+from fusion_bench.utils.memory import empty_apart
+
+
+def lasting_task_vector(incoming: Params, base: Base, name: str) -> Tensor:
+    """The task vector of one tensor, in a place that its update may take: apart from what others are computed with."""
+    origin = base.params[name]
+    place = empty_apart(origin.shape, work_dtype(origin), origin.device)
+    return task_vector(incoming, base.params, name, out=place)
+
+
+def added(state: MergeState | None, name: str, vector: Tensor, factor: float = 1.0) -> Update:
+    """The update that adds ``factor`` times ``vector`` to what was merged so far; it takes the place of ``vector``."""
+    square = squared_norm(vector)
+    if state is None:
+        total = vector.mul_(factor)
+    else:
+        total = torch.add(state.accumulator[name], vector, alpha=factor, out=vector)
+    return Update(total, squared_norm(total), square)
 
 
 def update(accumulator: Tensor, vector: Tensor, rank: int | None = None) -> Update:
@@ -28,8 +47,3 @@ def next_state(state: MergeState | None, updates: Mapping[str, Update], divisor:
         accumulator_norm=math.sqrt(math.fsum(tensor.accumulator_square for tensor in updates.values())),
         split_ranks={name: tensor.rank for name, tensor in updates.items() if tensor.rank is not None},
     )
-
-
-def accumulated(state: MergeState | None, name: str) -> Tensor | None:
-    """The accumulator of one tensor; None before the first model."""
-    return state.accumulator[name] if state else None

@@ -16,7 +16,7 @@ from fusion_bench.functional.batched_subspace import project_out_stack
 from fusion_bench.functional.params import Params, squared_norm, task_vector
 from fusion_bench.functional.subspace import project_out
 from fusion_bench.method.continual import ContinualAlgorithm
-from fusion_bench.method.opcm.fold import next_state, update
+from fusion_bench.method.opcm.fold import added, lasting_task_vector, next_state, update
 from fusion_bench.method.opcm.stacks import StackedUpdates, pays_to_stack, stacks_of
 from fusion_bench.method.state import Base, MapTensors, MergeState, Update
 from fusion_bench.utils.lapack import LAPACK
@@ -54,12 +54,10 @@ def opcm_step(
     def fold(name: str) -> Update:
         if stacked and name in stacked:
             return stacked(name)
-        vector = task_vector(incoming, base.params, name)
-        if state is None:
-            return update(vector, vector)
+        vector = lasting_task_vector(incoming, base, name)
+        if state is None or name not in base.linear_weights:
+            return added(state, name, vector)
         accumulator = state.accumulator[name]
-        if name not in base.linear_weights:
-            return update(accumulator + vector, vector)
         square = squared_norm(vector)
         projected, rank = project_out(
             accumulator, vector, alpha=alpha, zero_diagonal=zero_diagonal, solver=LAPACK, out=vector

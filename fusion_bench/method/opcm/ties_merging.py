@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
-from fusion_bench.functional.linear import add_scaled
-from fusion_bench.functional.params import Params, task_vector
+from fusion_bench.functional.params import Params, squared_norm, task_vector
 from fusion_bench.functional.sparsify import keep_fraction
 from fusion_bench.functional.ties import check_merge_func, merge_tensors, plan_ties, widest_dtype, without
 from fusion_bench.method.continual import ContinualAlgorithm
-from fusion_bench.method.opcm.fold import next_state, update
+from fusion_bench.method.opcm.fold import added, lasting_task_vector, next_state
 from fusion_bench.method.state import Base, MapTensors, MergeState, Update
 
 
@@ -52,8 +52,11 @@ def ties_step(
     def scaled(name: str) -> Tensor:
         return scaling_factor * vector(name)
 
+    def first(name: str) -> Update:
+        return added(None, name, lasting_task_vector(incoming, base, name), scaling_factor)
+
     if state is None:
-        return next_state(state, map_tensors(lambda name: update(scaled(name), vector(name)), names), divisor=1.0)
+        return next_state(state, map_tensors(first, names), divisor=1.0)
     before = state.accumulator
     plan = plan_ties(
         [before.__getitem__, vector if accumulate else scaled],
@@ -65,9 +68,11 @@ def ties_step(
     )
 
     def fold(name: str) -> Update:
-        arrived = vector(name)
+        arrived = lasting_task_vector(incoming, base, name)
+        square = squared_norm(arrived)
         ties = merge_tensors([before[name], arrived if accumulate else scaling_factor * arrived], plan)
-        return update(add_scaled(before[name], ties, scaling_factor) if accumulate else ties, arrived)
+        total = torch.add(before[name], ties, alpha=scaling_factor, out=arrived) if accumulate else arrived.copy_(ties)
+        return Update(total, squared_norm(total), square)
 
     return next_state(state, map_tensors(fold, names), divisor=1.0)
 

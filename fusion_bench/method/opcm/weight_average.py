@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fusion_bench.functional.linear import add_scaled
-from fusion_bench.functional.params import Params, task_vector
+from fusion_bench.functional.params import Params
 from fusion_bench.method.continual import ContinualAlgorithm
-from fusion_bench.method.opcm.fold import accumulated, next_state, update
+from fusion_bench.method.opcm.fold import added, lasting_task_vector, next_state
 from fusion_bench.method.state import Base, MapTensors, MergeState, Update
 
 
@@ -29,8 +28,7 @@ def weight_average_step(
     """
 
     def fold(name: str) -> Update:
-        vector = task_vector(incoming, base.params, name)
-        return update(add_scaled(accumulated(state, name), vector), vector)
+        return added(state, name, lasting_task_vector(incoming, base, name))
 
     return next_state(state, map_tensors(fold, base.mergeable), divisor=float(state.count + 1 if state else 1))
 
