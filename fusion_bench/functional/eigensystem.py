@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fusion_bench.functional.products import product
 
-SUMMED_IN_FLOAT32 = 512  # columns; in float32 products, the sums over these are added in float64
+_SUMMED_IN_FLOAT32 = 256  # columns; in float32 products, the sums over these are added in float64
 _HELD = 1024  # columns held in float64 at a time
 _BLOCK = 192  # rows of the result computed at a time, what saves nearly half of the products
 
@@ -44,7 +44,7 @@ def gram_upper(rows: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
     """
     size = rows.shape[0]
     gram = torch.zeros(size, size, dtype=torch.float64, device=rows.device)
-    for part in torch.split(rows, _HELD if dtype == torch.float64 else SUMMED_IN_FLOAT32, dim=1):
+    for part in torch.split(rows, _HELD if dtype == torch.float64 else _SUMMED_IN_FLOAT32, dim=1):
         part = part.to(dtype).contiguous()
         for start in range(0, size, _BLOCK):
             upper, left, right = gram[start : start + _BLOCK, start:], part[start : start + _BLOCK], part[start:].T

@@ -58,7 +58,7 @@ def says_finished(path: Path) -> bool:
 
 
 def logged_failure(log: Path) -> str | None:
-    """The last line of a log that says what failed, where its last record is that of a failure; else None."""
+    """The first line of the error that a run ended with, where the last record of its log is that; else None."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL))
@@ -67,9 +67,15 @@ def logged_failure(log: Path) -> str | None:
         return None
     records = [index for index, line in enumerate(lines) if line.startswith("[2")]
     if records and "[ERROR]" in lines[records[-1]] and lines[records[-1]].endswith(": the run failed"):
-        told = [line for line in lines if not line.startswith(_NOT_SAID)]
-        return told[-1].strip()[:200]
+        return _first_line_of_error(lines[records[-1] + 1 :]).strip()[:200]
     return None
+
+
+def _first_line_of_error(lines: Sequence[str]) -> str:
+    """The line of a traceback below the frames of the last error, which may be one of a chain."""
+    starts = [index for index, line in enumerate(lines) if line.startswith("Traceback")]
+    below = [line for line in lines[starts[-1] + 1 :] if not line.startswith((" ", *_NOT_SAID))] if starts else []
+    return (below or lines or ["no reason is in the log"])[0]
 
 
 def last_written(path: Path) -> str:

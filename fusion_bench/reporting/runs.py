@@ -127,6 +127,8 @@ def _without_report(path: Path, config: Mapping[str, Any], report: Path | None) 
     if report is None:
         return Problem(path, "unfinished", "it was told to write no report (report_save_path=null)")
     error = logged_failure(path / _LOG)
+    if error == "KeyboardInterrupt":
+        return Problem(path, "unfinished", f"stopped by hand: no {report.name}; last written {last_written(path)}")
     if error is not None:
         return Problem(path, "failed", f"it failed: {error}")
     if config.get("dry_run"):

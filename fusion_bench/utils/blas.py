@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fusion_bench.functional.eigensystem import SUMMED_IN_FLOAT32, gram_upper
+from fusion_bench.functional.eigensystem import gram_upper
 from fusion_bench.utils.compiled import call
 
 _SMALL = 128  # rows below which there is little to save
 _BLOCK = 64  # rows added at a time, whose copy in float64 stays in a cache
-_COLUMNS = 512  # held in float64 at a time
+_COLUMNS = 512  # held in float64 at a time, or summed in float32, by a routine that adds up parts of them by itself
 
 
 def blas_gram(rows: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -29,7 +29,7 @@ def blas_gram(rows: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
             _add_products("dsyrk", part.double(), gram, keep=1.0)
     else:
         products = torch.zeros(size, size)
-        for part in torch.split(rows, SUMMED_IN_FLOAT32, dim=1):
+        for part in torch.split(rows, _COLUMNS, dim=1):
             _add_products("ssyrk", part.float(), products, keep=0.0)
             for start in range(0, size, _BLOCK):
                 gram[start : start + _BLOCK, start:] += products[start : start + _BLOCK, start:]

@@ -140,17 +140,19 @@ def test_a_run_is_kept_without_a_file_it_can_do_without(tmp_path, name, content)
 
 
 def test_an_unfinished_run_is_told_apart_from_a_failed_and_from_a_broken_one(tmp_path):
-    for name in ("running", "failed", "resumed", "silent"):
+    for name in ("running", "failed", "resumed", "silent", "stopped"):
         directory = write_run(tmp_path / name, SCORES)
         (directory / "program_report.json").unlink()
         (directory / "cli.log").write_text("[2026-01-01 00:00:00,000][INFO] fusion_bench: merged a\n")
-    failure = (
-        "[2026-01-01 00:00:01,000][ERROR] fusion_bench.programs.run_files: the run failed\nTraceback\nOSError: full\n"
-        "full_key: method\n"
-    )
+    record = "[2026-01-01 00:00:01,000][ERROR] fusion_bench.programs.run_files: the run failed\n"
+    traceback = "Traceback (most recent call last):\n  File 'merge.py', line 1, in merge\n    merge()\n"
+    cause = f"{traceback}ValueError: odd\n\nThe above exception was the direct cause of the following exception:\n\n"
+    failure = f"{record}{cause}{traceback}OSError: full\nfree some space\nfull_key: method\n"
     for name in ("failed", "resumed"):
         with (tmp_path / name / "cli.log").open("a") as log:
             log.write(failure)
+    with (tmp_path / "stopped/cli.log").open("a") as log:
+        log.write(f"{record}{traceback}KeyboardInterrupt\n")
     with (tmp_path / "resumed/cli.log").open("a") as log:
         log.write("[2026-01-01 00:00:02,000][INFO] fusion_bench: merged b\n")
     config = yaml.safe_load((tmp_path / "silent/config.yaml").read_text())
@@ -158,7 +160,9 @@ def test_an_unfinished_run_is_told_apart_from_a_failed_and_from_a_broken_one(tmp
     found = find_runs([tmp_path])
     assert found.runs == ()
     problems = {problem.path.name: problem for problem in found.problems}
-    assert problems["running"].state == problems["resumed"].state == problems["silent"].state == "unfinished"
+    for name in ("running", "resumed", "silent", "stopped"):
+        assert problems[name].state == "unfinished"
+    assert problems["stopped"].message.startswith("stopped by hand: no program_report.json; last written 20")
     assert problems["running"].message.startswith("not finished: no program_report.json; last written 20")
     assert (problems["failed"].state, problems["failed"].message) == ("failed", "it failed: OSError: full")
     assert "report_save_path=null" in problems["silent"].message
