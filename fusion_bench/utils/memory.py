@@ -1,4 +1,4 @@
-"""What the C library does with memory that is freed: keep it for the next allocation, or give it back."""
+"""What the C library does with memory that is freed, keep it or give it back, and tensors that lie apart from it."""
 
 from __future__ import annotations
 
