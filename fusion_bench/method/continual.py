@@ -10,18 +10,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from fusion_bench.functional.params import Params, on_device
+from fusion_bench.method.arrival import arriving, explicit_order, load_base
 from fusion_bench.method.base_algorithm import BaseAlgorithm
 from fusion_bench.method.resume import ResumeFile, recorded_order
 from fusion_bench.method.state import Base, MapTensors, MergeState
-from fusion_bench.method.tensor_map import StateFiles, TensorMap
-from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool, as_modelpool
-from fusion_bench.models.mapped import MappedTensors
+from fusion_bench.method.state_files import StateFiles
+from fusion_bench.method.step_events import step_event
+from fusion_bench.method.tensor_map import tensor_mapper
+from fusion_bench.modelpool.base_pool import BaseModelPool, as_modelpool
 from fusion_bench.runtime import AT_END, EVALUATION_PLANS, RunStart, Runtime, StepEvent
-from fusion_bench.utils.files import read_json
-from fusion_bench.utils.memory import release_free_memory, returning_freed_memory
+from fusion_bench.utils.memory import release_free_memory
 
 if TYPE_CHECKING:
     from torch import nn
@@ -127,11 +128,11 @@ class ContinualAlgorithm(BaseAlgorithm):
             state, first_step = resume.load(runtime, in_files=map_tensors.in_files) if resume else (None, 0)
             state = map_tensors.start(state) if state else None
             runtime.notify("on_run_start", RunStart(order=order, first_step=first_step, log_dir=runtime.log_dir))
-            event = partial(_event, pool=pool, order=order, base=base, map_tensors=map_tensors, runtime=runtime)
+            event = partial(step_event, pool=pool, order=order, base=base, map_tensors=map_tensors, runtime=runtime)
             if state is not None and first_step == len(order):  # the interrupted run had only its end missing
                 yield event(first_step - 1, state)
                 return
-            for index, incoming, map_tensors.following in _arriving(pool, order, first_step, runtime):
+            for index, incoming, map_tensors.following in arriving(pool, order, first_step, runtime):
                 with runtime.profile("merging"):
                     state = map_tensors.keep(self.merge_step(_at_hand(state, runtime), incoming, base, map_tensors))
                     del incoming
@@ -206,134 +207,6 @@ class ContinualAlgorithm(BaseAlgorithm):
         )
 
 
-def explicit_order(order: Sequence[str] | str, model_names: Sequence[str]) -> tuple[str, ...]:
-    """The order a user gave, as names or as the path of a ``model_names.json``.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if a name is unknown or stands twice, or the file holds no list of names.
-    """
-    source = ""
-    if isinstance(order, str):
-        source = f" of {Path(order)}"
-        if not Path(order).is_file():
-            raise FileNotFoundError(
-                f"there is no order file {order}; give the path of a model_names.json, or the names as a list: [a, b]"
-            )
-        order = read_json(order)
-    names = [str(name) for name in order] if isinstance(order, Sequence) and not isinstance(order, str) else []
-    if not names:
-        raise ValueError(f"the order{source} must be a list of model names, got {order!r}")
-    unknown = [name for name in names if name not in model_names]
-    if unknown:
-        raise ValueError(
-            f"the order{source} names {unknown[0]!r}, which is not in the pool; it has {list(model_names)}"
-        )
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise ValueError(f"the order{source} names {twice[0]!r} twice")
-    return tuple(names)
-
-
-def load_base(pool: BaseModelPool, order: Sequence[str], runtime: Runtime) -> Base:
-    """The pretrained model's tensors, or the first model's where the pool has no pretrained one."""
-    params = load_shared(pool, PRETRAINED if pool.has_pretrained else order[0], runtime)
-    return Base(params, frozenset(pool.linear_weight_names()), is_pretrained=pool.has_pretrained)
-
-
-def load_shared(pool: BaseModelPool, name: str, runtime: Runtime) -> Params:
-    """The tensors of a model where the executor of ``runtime`` can read them, on the device it computes on."""
-    return on_device(_readable(pool, name, runtime), runtime.merging_device)
-
-
-def _readable(pool: BaseModelPool, name: str, runtime: Runtime) -> Params:
-    """The tensors of a model where the executor can read them; mapped from files if that is where they are."""
-    params, files = pool.load_params(name), []
-    if isinstance(params, MappedTensors):
-        params = params.absolute()
-        files = params.paths
-    return runtime.executor.share(params, f"model {name!r}", files)
-
-
-class HasCosts(Protocol):
-    """What says how the work is shared out."""
-
-    def tensor_cost(self, name: str, base: Base) -> float:
-        """What one tensor costs, in any unit."""
-        ...
-
-
-def tensor_mapper(method: HasCosts, base: Base, runtime: Runtime, store: StateFiles | None = None) -> TensorMap:
-    """The executor of ``runtime`` as a method sees it; progress goes to the callbacks."""
-    return TensorMap(
-        runtime.executor,
-        {name: method.tensor_cost(name, base) for name in base.params},
-        tick=lambda done, total: runtime.notify("on_progress", done, total),
-        store=store,
-    )
-
-
-def _arriving(
-    pool: BaseModelPool, order: Sequence[str], first: int, runtime: Runtime
-) -> Iterator[tuple[int, Params, Params | None]]:
-    """Index and tensors of each model from ``first`` on, and those of the model after it where they are in files."""
-    following: Params | None = None
-    for index in range(first, len(order)):
-        with runtime.profile("loading"):
-            incoming = following if following is not None else _readable(pool, order[index], runtime)
-            following = None
-            if isinstance(incoming, MappedTensors) and index + 1 < len(order):
-                following = _readable(pool, order[index + 1], runtime)
-        yield index, on_device(incoming, runtime.merging_device), following
-
-
 def _at_hand(state: MergeState | None, runtime: Runtime) -> MergeState | None:
     """The state as a step takes it: on the device where the step is computed."""
     return state and replace(state, accumulator=on_device(state.accumulator, runtime.merging_device))
-
-
-def _event(
-    index: int,
-    state: MergeState,
-    *,
-    pool: BaseModelPool,
-    order: tuple[str, ...],
-    base: Base,
-    map_tensors: TensorMap,
-    runtime: Runtime,
-) -> StepEvent:
-    """What the consumers of a step get to see; it stays as it is when the state is given up for the next."""
-    state = state.snapshot()
-    model = _MergedModel(pool, runtime)
-    return StepEvent(
-        index=index,
-        name=order[index],
-        order=order,
-        params=state.merged(base.params, map_tensors.owner_of),
-        metrics=state.metrics() if base.is_pretrained else {},
-        split_ranks=state.split_ranks,
-        build_model=model.build,
-        save_params=model.save,
-        load_saved=pool.load_saved,
-        take_params=lambda: state.snapshot(taking=True).merged(base.params, map_tensors.owner_of),
-    )
-
-
-class _MergedModel:
-    """Builds the merged model of a step from its checkpoint, if it has one: mapped, that costs no memory."""
-
-    def __init__(self, pool: BaseModelPool, runtime: Runtime) -> None:
-        self._pool, self._runtime = pool, runtime
-        self._saved: Path | None = None
-
-    def save(self, params: Params, path: Path) -> None:
-        """Write the checkpoint."""
-        self._pool.save_params(params, path, executor=self._runtime.executor)
-        self._saved = path
-
-    def build(self, params: Params) -> nn.Module:
-        """The model that holds ``params``."""
-        if self._saved is None or not self._saved.is_dir() or self._runtime.merging_device.type != "cpu":
-            with returning_freed_memory():  # what the tensors are computed with
-                return self._pool.build_model(params)
-        return self._pool.load_saved(self._saved)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from fusion_bench.functional.params import LazyParams, Params
+from fusion_bench.method.arrival import load_base, load_shared
 from fusion_bench.method.base_algorithm import BaseAlgorithm
-from fusion_bench.method.continual import load_base, load_shared, tensor_mapper
 from fusion_bench.method.state import Base, MapTensors
+from fusion_bench.method.tensor_map import tensor_mapper
 from fusion_bench.modelpool.base_pool import BaseModelPool, as_modelpool
 from fusion_bench.runtime import RunStart, Runtime
 

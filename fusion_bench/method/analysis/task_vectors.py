@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from fusion_bench.functional.landscape import difference_products
 from fusion_bench.functional.params import Params, task_vector
+from fusion_bench.method.arrival import load_base, load_shared
 from fusion_bench.method.base_algorithm import BaseAlgorithm
-from fusion_bench.method.continual import load_base, load_shared
 from fusion_bench.method.state import Base
 from fusion_bench.modelpool.base_pool import PRETRAINED, BaseModelPool, as_modelpool
 from fusion_bench.reporting.task_vectors import TaskVectorStatistics
