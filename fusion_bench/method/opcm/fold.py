@@ -17,7 +17,8 @@ def lasting_task_vector(incoming: Params, base: Base, name: str) -> Tensor:
     """The task vector of one tensor, in a place that its update may take: apart from what others are computed with."""
     origin = base.params[name]
     place = empty_apart(origin.shape, work_dtype(origin), origin.device)
-    return task_vector(incoming, base.params, name, out=place)
+    with torch.no_grad():  # parameters of a live module want a gradient, which nothing written in place can have
+        return task_vector(incoming, base.params, name, out=place)
 
 
 def added(state: MergeState | None, name: str, vector: Tensor, factor: float = 1.0) -> Update:
