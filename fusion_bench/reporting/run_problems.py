@@ -58,7 +58,7 @@ def says_finished(path: Path) -> bool:
 
 
 def logged_failure(log: Path) -> str | None:
-    """The first line of the error that a run ended with, where the last record of its log is that; else None."""
+    """What the error says first that a run ended with, where the last record of its log is that; else None."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL))
@@ -72,10 +72,17 @@ def logged_failure(log: Path) -> str | None:
 
 
 def _first_line_of_error(lines: Sequence[str]) -> str:
-    """The line of a traceback below the frames of the last error, which may be one of a chain."""
+    """The line of a traceback below the frames of the last error, which may be one of a chain.
+
+    Where it only announces what follows, that as well.
+    """
     starts = [index for index, line in enumerate(lines) if line.startswith("Traceback")]
-    below = [line for line in lines[starts[-1] + 1 :] if not line.startswith((" ", *_NOT_SAID))] if starts else []
-    return (below or lines or ["no reason is in the log"])[0]
+    below = list(lines[starts[-1] + 1 :]) if starts else list(lines)
+    while below and below[0].startswith((" ", *_NOT_SAID)):
+        del below[0]
+    if not below:
+        return "no reason is in the log"
+    return " ".join(line.strip() for line in below[: 2 if below[0].endswith(":") else 1])
 
 
 def last_written(path: Path) -> str:

@@ -140,7 +140,7 @@ def test_a_run_is_kept_without_a_file_it_can_do_without(tmp_path, name, content)
 
 
 def test_an_unfinished_run_is_told_apart_from_a_failed_and_from_a_broken_one(tmp_path):
-    for name in ("running", "failed", "resumed", "silent", "stopped"):
+    for name in ("running", "failed", "resumed", "silent", "stopped", "missing", "empty"):
         directory = write_run(tmp_path / name, SCORES)
         (directory / "program_report.json").unlink()
         (directory / "cli.log").write_text("[2026-01-01 00:00:00,000][INFO] fusion_bench: merged a\n")
@@ -151,6 +151,10 @@ def test_an_unfinished_run_is_told_apart_from_a_failed_and_from_a_broken_one(tmp
     for name in ("failed", "resumed"):
         with (tmp_path / name / "cli.log").open("a") as log:
             log.write(failure)
+    with (tmp_path / "missing/cli.log").open("a") as log:
+        log.write(f"{record}{traceback}FileNotFoundError: 1 part is missing:\n  model 'a': no such directory\nor not\n")
+    with (tmp_path / "empty/cli.log").open("a") as log:
+        log.write(record)
     with (tmp_path / "stopped/cli.log").open("a") as log:
         log.write(f"{record}{traceback}KeyboardInterrupt\n")
     with (tmp_path / "resumed/cli.log").open("a") as log:
@@ -165,6 +169,9 @@ def test_an_unfinished_run_is_told_apart_from_a_failed_and_from_a_broken_one(tmp
     assert problems["stopped"].message.startswith("stopped by hand: no program_report.json; last written 20")
     assert problems["running"].message.startswith("not finished: no program_report.json; last written 20")
     assert (problems["failed"].state, problems["failed"].message) == ("failed", "it failed: OSError: full")
+    missing = "it failed: FileNotFoundError: 1 part is missing: model 'a': no such directory"
+    assert (problems["missing"].state, problems["missing"].message) == ("failed", missing)
+    assert problems["empty"].message == "it failed: no reason is in the log"
     assert "report_save_path=null" in problems["silent"].message
 
 
