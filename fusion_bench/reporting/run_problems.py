@@ -13,7 +13,6 @@ from fusion_bench.utils.files import read_json
 
 State = Literal["unfinished", "failed", "broken", "unreadable", "incomplete"]
 ORDERS = "orders.json"  # in the directory above the runs of several orders
-_NOT_SAID = ("full_key:", "object_type=", "reference_type=")  # what hydra adds below a message
 _TAIL = 64 * 1024  # bytes of a log in which its last error is looked for
 
 
@@ -67,7 +66,7 @@ def logged_failure(log: Path) -> str | None:
         return None
     records = [index for index, line in enumerate(lines) if line.startswith("[2")]
     if records and "[ERROR]" in lines[records[-1]] and lines[records[-1]].endswith(": the run failed"):
-        return _first_line_of_error(lines[records[-1] + 1 :]).strip()[:200]
+        return _first_line_of_error(lines[records[-1] + 1 :])[:200]
     return None
 
 
@@ -78,7 +77,7 @@ def _first_line_of_error(lines: Sequence[str]) -> str:
     """
     starts = [index for index, line in enumerate(lines) if line.startswith("Traceback")]
     below = list(lines[starts[-1] + 1 :]) if starts else list(lines)
-    while below and below[0].startswith((" ", *_NOT_SAID)):
+    while below and below[0].startswith(" "):
         del below[0]
     if not below:
         return "no reason is in the log"

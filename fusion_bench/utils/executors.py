@@ -14,10 +14,9 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from fusion_bench.utils.memory import recycling_freed_memory, release_free_memory
+from fusion_bench.utils.memory import recycling_freed_memory
 
 T = TypeVar("T")
-RELEASE_EVERY = 8  # results after which the holes that temporaries left are given back
 Tick = Callable[[int, int], None]
 
 
@@ -81,11 +80,10 @@ class SerialExecutor:
     ) -> dict[str, T]:
         """Results by name, in the order of ``names``."""
         results = {}
-        with one_blas_thread(), recycling_freed_memory():
+        with one_blas_thread(), recycling_freed_memory() as release:
             for done, name in enumerate(names, start=1):
                 results[name] = function(name)
-                if done % RELEASE_EVERY == 0:
-                    release_free_memory()
+                release()
                 if tick:
                     tick(done, len(names))
         return results
@@ -121,15 +119,14 @@ class ThreadExecutor:
         """Results by name, in the order of ``names``; the first error ends the map and is raised."""
         with (
             one_blas_thread(),
-            recycling_freed_memory(),
+            recycling_freed_memory() as release,
             ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
         ):
             futures = {pool.submit(function, name): name for name in names}
             try:
                 for done, future in enumerate(as_completed(futures), start=1):
                     future.result()
-                    if done % RELEASE_EVERY == 0:
-                        release_free_memory()
+                    release()
                     if tick:
                         tick(done, len(names))
             except BaseException:

@@ -8,6 +8,7 @@ import mmap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from torch import Tensor
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 _NEVER = 2**31 - 1
 _LARGE = 4 << 20  # smaller ones cost more to get anew, page by page, than they hold
+_RELEASE_EVERY = 8  # results
 _APART = 1 << 20  # bytes from which a tensor gets pages of its own
 # What the library itself arrives at after it has seen large blocks; it does not adapt any more once it was told.
 _USUAL = ((_MMAP_MAX, 65536), (_MMAP_THRESHOLD, 32 << 20), (_TRIM_THRESHOLD, 64 << 20))
@@ -41,14 +43,22 @@ def reusing_freed_memory() -> AbstractContextManager[None]:
     return _allocating((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER))
 
 
-def recycling_freed_memory() -> AbstractContextManager[None]:
+@contextmanager
+def recycling_freed_memory() -> Iterator[Callable[[], None]]:
     """Serve all but the very largest blocks from what was freed before, inside the block.
 
-    Somebody has to call :func:`release_free_memory` now and then. What lasts should have pages of its own, see
-    :func:`empty_apart`: between such pieces freed memory is in parts too small for the next block. Does nothing with
-    another C library.
+    What the block gets is to be called after each result; every few of them it gives back the holes that temporaries
+    left. What lasts should have pages of its own, see :func:`empty_apart`: between such pieces freed memory is in parts
+    too small for the next block. Does nothing with another C library.
     """
-    return _allocating(*_USUAL)
+    results = count(1)
+
+    def release_now_and_then() -> None:
+        if next(results) % _RELEASE_EVERY == 0:
+            release_free_memory()
+
+    with _allocating(*_USUAL):
+        yield release_now_and_then
 
 
 def returning_freed_memory() -> AbstractContextManager[None]:

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from fusion_bench.utils.executors import RELEASE_EVERY, Tick, one_blas_thread
-from fusion_bench.utils.memory import recycling_freed_memory, release_free_memory
+from fusion_bench.utils.executors import Tick, one_blas_thread
+from fusion_bench.utils.memory import recycling_freed_memory
 from fusion_bench.utils.ray_session import import_ray, release_cores, reserve_cores, start_ray
 
 T = TypeVar("T")
@@ -187,10 +187,9 @@ class _Worker:
 
     def __init__(self) -> None:
         self._settings = ExitStack()  # as in the thread executor, until the process ends
-        for setting in (one_blas_thread(), recycling_freed_memory()):
-            self._settings.enter_context(setting)
+        self._settings.enter_context(one_blas_thread())
+        self._release = self._settings.enter_context(recycling_freed_memory())
         self._map: tuple[int, Callable[[str], Any]] | None = None
-        self._done = 0
 
     def ping(self) -> None:
         """Answer."""
@@ -205,9 +204,7 @@ class _Worker:
             self._map = None  # what it held goes before the next comes
             self._map = number, import_ray().get(shared[0])
         result = self._map[1](name)
-        self._done += 1
-        if self._done % RELEASE_EVERY == 0:
-            release_free_memory()
+        self._release()
         return result
 
 

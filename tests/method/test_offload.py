@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from fusion_bench.functional.params import task_vector
+from fusion_bench.functional.params import squared_norm, task_vector
 from fusion_bench.method.continual import ContinualAlgorithm
 from fusion_bench.method.opcm.fold import next_state, update
 from fusion_bench.method.opcm.opcm import OPCM
@@ -128,7 +128,7 @@ class OwnForms(ContinualAlgorithm):
     def merge_step(self, state, incoming, base, map_tensors):
         def fold(name):
             vector = task_vector(incoming, base.params, name).double()
-            return update(vector + state.accumulator[name] if state else vector, vector)
+            return update(vector + state.accumulator[name] if state else vector, squared_norm(vector))
 
         accumulator = {name: part.accumulator for name, part in map_tensors(fold, base.mergeable).items()}
         accumulator["steps"] = torch.tensor([state.count + 1 if state else 1])
@@ -162,11 +162,11 @@ def test_each_map_of_a_step_gives_its_own_updates(tmp_path):
         def merge_step(self, state, incoming, base, map_tensors):
             def fold(name):
                 vector = task_vector(incoming, base.params, name)
-                return update(vector, vector)
+                return update(vector, squared_norm(vector))
 
             def fold_again(name):
                 vector = 2 * task_vector(incoming, base.params, name)
-                return update(vector, vector) if name.endswith("weight") else None
+                return update(vector, squared_norm(vector)) if name.endswith("weight") else None
 
             updates = map_tensors(fold, base.mergeable)
             again = map_tensors(fold_again, base.mergeable)
@@ -184,7 +184,7 @@ def test_a_saved_state_has_no_tensor_too_many(tmp_path):
         def merge_step(self, state, incoming, base, map_tensors):
             def fold(name):
                 vector = task_vector(incoming, base.params, name)
-                return update(vector, vector) if name.endswith("weight") else float(vector.norm())
+                return update(vector, squared_norm(vector)) if name.endswith("weight") else float(vector.norm())
 
             updates = {name: found for name, found in map_tensors(fold, base.mergeable).items() if "weight" in name}
             return next_state(state, updates, divisor=1.0)

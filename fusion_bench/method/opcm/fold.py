@@ -28,12 +28,18 @@ def added(state: MergeState | None, name: str, vector: Tensor, factor: float = 1
         total = vector.mul_(factor)
     else:
         total = torch.add(state.accumulator[name], vector, alpha=factor, out=vector)
-    return Update(total, squared_norm(total), square)
+    return update(total, square)
 
 
-def update(accumulator: Tensor, vector: Tensor, rank: int | None = None) -> Update:
-    """The update of one tensor to ``accumulator``, after ``vector`` went in; ``rank`` directions were protected."""
-    return Update(accumulator, squared_norm(accumulator), squared_norm(vector), rank)
+def update(accumulator: Tensor, vector_square: float, rank: int | None = None) -> Update:
+    """The update of one tensor to ``accumulator``, of whose directions ``rank`` were protected.
+
+    Args:
+        accumulator: what takes the place of the tensor of the state before.
+        vector_square: the squared norm of the task vector that went in, taken before its place was.
+        rank: None where nothing was projected.
+    """
+    return Update(accumulator, squared_norm(accumulator), vector_square, rank)
 
 
 def next_state(state: MergeState | None, updates: Mapping[str, Update], divisor: float) -> MergeState:

@@ -62,8 +62,7 @@ def opcm_step(
         projected, rank = project_out(
             accumulator, vector, alpha=alpha, zero_diagonal=zero_diagonal, solver=LAPACK, out=vector
         )
-        total = projected.add_(accumulator)
-        return Update(total, squared_norm(total), square, rank)
+        return update(projected.add_(accumulator), square, rank)
 
     merged = next_state(state, map_tensors(fold, base.mergeable), divisor=1.0)
     mean_norm = merged.norm_sum / merged.count
@@ -82,7 +81,7 @@ def _fold_stack(
         torch.stack(accumulators), torch.stack(vectors), alpha=alpha, zero_diagonal=zero_diagonal
     )
     parts = zip(accumulators, projected, vectors, ranks.tolist(), strict=True)
-    return [update(accumulator + part, vector, rank) for accumulator, part, vector, rank in parts]
+    return [update(accumulator + part, squared_norm(vector), rank) for accumulator, part, vector, rank in parts]
 
 
 def projection_cost(name: str, base: Base) -> float:

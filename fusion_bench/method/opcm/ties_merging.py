@@ -15,7 +15,7 @@ from fusion_bench.functional.params import Params, squared_norm, task_vector
 from fusion_bench.functional.sparsify import keep_fraction
 from fusion_bench.functional.ties import check_merge_func, merge_tensors, plan_ties, widest_dtype, without
 from fusion_bench.method.continual import ContinualAlgorithm
-from fusion_bench.method.opcm.fold import added, lasting_task_vector, next_state
+from fusion_bench.method.opcm.fold import added, lasting_task_vector, next_state, update
 from fusion_bench.method.state import Base, MapTensors, MergeState, Update
 
 
@@ -72,7 +72,7 @@ def ties_step(
         square = squared_norm(arrived)
         ties = merge_tensors([before[name], arrived if accumulate else scaling_factor * arrived], plan)
         total = torch.add(before[name], ties, alpha=scaling_factor, out=arrived) if accumulate else arrived.copy_(ties)
-        return Update(total, squared_norm(total), square)
+        return update(total, square)
 
     return next_state(state, map_tensors(fold, names), divisor=1.0)
 
